@@ -1,0 +1,134 @@
+"""What a tool may ask of the outside world. `knowledge` implements these; tests use small in-memory ones.
+
+A port answers with records, arrays or profiles, in a fixed order. It answers with an empty list, an empty cube or None
+where there is nothing, and never invents a zero.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+
+from tools.records import (
+    Change,
+    Cube,
+    DatasetStatistics,
+    Feature,
+    LineageEdge,
+    LineageNode,
+    Model,
+    Pipeline,
+    PipelineState,
+    Product,
+    RolloutPoint,
+    Snapshot,
+    TrainingRun,
+    Window,
+)
+from tools.stats.profile import Profile
+
+
+class MetricsPort(Protocol):
+    """Additive metric points."""
+
+    def product(self, product: str) -> Product | None: ...
+    def cube(self, product: str, metric: str, window: Window, where: Mapping[str, str] | None = None) -> Cube:
+        """The points of a metric in a window; `where` keeps the points whose dimensions have these values."""
+        ...
+
+    def span(self, product: str, metric: str) -> Window | None:
+        """From the first point of a metric to the last."""
+        ...
+
+
+class ModelsPort(Protocol):
+    """Models, their snapshots, rollouts and features."""
+
+    def models(self, product: str) -> Sequence[Model]: ...
+    def model(self, model: str) -> Model | None: ...
+    def snapshots(self, model: str) -> Sequence[Snapshot]:
+        """Oldest first, by time of publication."""
+        ...
+
+    def snapshot(self, snapshot: str) -> Snapshot | None: ...
+    def rollouts(self, model: str) -> Sequence[RolloutPoint]:
+        """Oldest first."""
+        ...
+
+    def features(self, model: str) -> Sequence[Feature]: ...
+
+
+class ProfilesPort(Protocol):
+    """Profiles of what a model was served, per snapshot and window."""
+
+    def profiles(self, model: str, window: Window, snapshot: str | None = None) -> Sequence[Profile]:
+        """The stored profiles whose windows lie in `window`, by start and snapshot."""
+        ...
+
+
+class WeightsPort(Protocol):
+    """The weights of a snapshot, read without running any code from the file."""
+
+    def weights(self, snapshot: str) -> Mapping[str, np.ndarray] | None:
+        """Tensor name → array, in the order of the file. None where the snapshot has no artifact.
+
+        Raises `UnreadableArtifact` with the reason for a damaged, hostile or unsupported file.
+        """
+        ...
+
+
+class LineagePort(Protocol):
+    """Where data comes from, how it looked, and what changed."""
+
+    def node(self, node: str) -> LineageNode | None: ...
+    def edges(self) -> Sequence[LineageEdge]: ...
+    def statistics(self, node: str, window: Window) -> Sequence[DatasetStatistics]:
+        """Oldest first."""
+        ...
+
+    def changes(self, node: str, window: Window) -> Sequence[Change]: ...
+
+
+class TrainingPort(Protocol):
+    """Training runs with their partitions and curves."""
+
+    def run(self, run: str) -> TrainingRun | None: ...
+    def runs(self, model: str, before: datetime) -> Sequence[TrainingRun]:
+        """The runs of a model that started before a time, oldest first."""
+        ...
+
+
+class PipelinesPort(Protocol):
+    """Pipelines and, through a connector, their orchestrators."""
+
+    def pipeline(self, pipeline: str) -> Pipeline | None: ...
+    def state(self, pipeline: str) -> PipelineState:
+        """Read from the orchestrator now. Raises `PortError` with the reason where it does not answer."""
+        ...
+
+    def set_paused(self, pipeline: str, paused: bool) -> PipelineState:
+        """Pause or resume, and answer with the state that was read back. Raises `PortError`."""
+        ...
+
+
+class PortError(Exception):
+    """The outside world did not answer; the message says what and what to do."""
+
+
+class UnreadableArtifact(PortError):
+    """A snapshot's file is refused; the message names the entry and the reason."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that a tool may reach."""
+
+    metrics: MetricsPort
+    models: ModelsPort
+    profiles: ProfilesPort
+    weights: WeightsPort
+    lineage: LineagePort
+    training: TrainingPort
+    pipelines: PipelinesPort

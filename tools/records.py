@@ -1,0 +1,267 @@
+"""The records that the platform sends and the tools read. Times are UTC; ids are chosen by the sender.
+
+Every record can be sent twice without harm: its natural key is named in its docstring, and the later one wins.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from tools.numbers import Num
+
+
+def _as_utc(value: datetime) -> datetime:
+    """A time without a zone is refused rather than guessed: an hour's error would move an onset."""
+    if value.tzinfo is None:
+        raise ValueError("a time needs its zone, for example 2013-05-04T10:00:00Z")
+    return value.astimezone(UTC)
+
+
+Utc = Annotated[datetime, AfterValidator(_as_utc)]
+Id = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Record(BaseModel):
+    """Immutable, and strict about unknown fields so that a misspelt one is refused and not lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Window(Record):
+    """A half-open span of time, [start, end)."""
+
+    start: Utc
+    end: Utc
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Window":
+        if self.end <= self.start:
+            raise ValueError(f"a window must end after it starts: {self.start:%Y-%m-%dT%H:%M} to {self.end:%Y-%m-%dT%H:%M}")
+        return self
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+    def overlaps(self, other: "Window") -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def contains(self, ts: datetime) -> bool:
+        return self.start <= ts < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+
+
+class MetricRole(StrEnum):
+    """What a metric says: the product's own figure, or a figure of the models behind it."""
+
+    topline = "topline"
+    calibration = "calibration"  # Σ prediction / Σ label
+    log_loss = "log_loss"  # Σ loss / n
+    prediction_mean = "prediction_mean"  # Σ prediction / n; needs no label
+    label_rate = "label_rate"  # Σ label / n
+
+
+class Metric(Record):
+    """A metric of a product; key (product, name). `better` says which direction is good for the product."""
+
+    name: Id
+    role: MetricRole
+    better: Literal["higher", "lower", "neither"]
+    title: str
+
+
+class Product(Record):
+    """A product with the metrics it is watched by; key `product`."""
+
+    product: Id
+    title: str
+    metrics: tuple[Metric, ...]
+
+
+class Model(Record):
+    """A model that serves a product; key `model`. `pipeline` is the training pipeline that publishes its snapshots."""
+
+    model: Id
+    product: Id
+    title: str
+    pipeline: Id | None = None
+
+
+class Standing(StrEnum):
+    candidate = "candidate"
+    stable = "stable"
+    suspect = "suspect"
+    bad = "bad"
+
+
+class Snapshot(Record):
+    """A published set of weights; key `snapshot`. `artifact` is a path below a configured snapshot root."""
+
+    snapshot: Id
+    model: Id
+    published_at: Utc
+    artifact: str | None = None
+    training_run: Id | None = None
+    standing: Standing = Standing.candidate
+
+
+class RolloutPoint(Record):
+    """From `ts` on, `share` of the arm's traffic is served by `snapshot`; key (model, snapshot, arm, ts)."""
+
+    model: Id
+    snapshot: Id
+    arm: Id
+    ts: Utc
+    share: float = Field(ge=0, le=1)
+
+
+class Feature(Record):
+    """An input of a model; key (model, feature). `node` is the lineage dataset, `column` its column there."""
+
+    model: Id
+    feature: Id
+    kind: Literal["dense", "categorical"]
+    node: Id | None = None
+    column: str | None = None
+
+
+class ColumnStatistics(Record):
+    """Statistics of one column of a dataset over one run (OpenLineage dataQualityMetrics plus variance)."""
+
+    null_count: int | None = None
+    distinct_count: int | None = None
+    min: Num | None = None
+    max: Num | None = None
+    mean: Num | None = None
+    variance: Num | None = None
+
+
+class DatasetStatistics(Record):
+    """Statistics of a dataset as written by one run; key (node, ts)."""
+
+    node: Id
+    ts: Utc
+    run: Id | None = None
+    row_count: int | None = None
+    columns: dict[str, ColumnStatistics] = {}
+
+
+class ChangeKind(StrEnum):
+    code = "code"
+    sql = "sql"
+    parameters = "parameters"
+    schema_ = "schema"
+
+
+class Change(Record):
+    """Something about a job or dataset that is not as it was in its previous run; key (node, kind, ts)."""
+
+    node: Id
+    ts: Utc
+    kind: ChangeKind
+    before: str
+    after: str
+    url: str | None = None
+
+
+class LineageNode(Record):
+    """A dataset or a job, `namespace:name`; key `node`."""
+
+    node: Id
+    kind: Literal["dataset", "job"]
+    owner: str | None = None
+
+
+class LineageEdge(Record):
+    """Data flows from `upstream` to `downstream`; with columns where column lineage is known."""
+
+    upstream: Id
+    downstream: Id
+    upstream_column: str | None = None
+    downstream_column: str | None = None
+
+
+class PartitionRead(Record):
+    """A partition that a training run read, with what was in it."""
+
+    dataset: Id
+    partition: str
+    rows: int
+    null_counts: dict[str, int] = {}
+    label_counts: dict[str, int] = {}
+    day: Window | None = None  # the event times of its rows, where the partition is one of time
+
+
+class MetricCurve(Record):
+    """A training metric by step."""
+
+    name: Id
+    steps: tuple[int, ...]
+    values: tuple[Num, ...]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> "MetricCurve":
+        if len(self.steps) != len(self.values):
+            raise ValueError(f"curve {self.name!r} has {len(self.steps)} steps but {len(self.values)} values")
+        return self
+
+
+class TrainingRun(Record):
+    """The run that made a snapshot; key `run`."""
+
+    run: Id
+    model: Id
+    snapshot: Id | None = None
+    pipeline: Id | None = None
+    started_at: Utc
+    ended_at: Utc | None = None
+    parameters: dict[str, str] = {}
+    partitions: tuple[PartitionRead, ...] = ()
+    curves: tuple[MetricCurve, ...] = ()
+
+
+class Pipeline(Record):
+    """A scheduled job of an orchestrator; key `pipeline`. Its state is read from the orchestrator, never kept here."""
+
+    pipeline: Id
+    orchestrator: str
+    writes: tuple[Id, ...] = ()
+    every_h: float | None = None
+    owner: str | None = None
+
+
+class PipelineState(Record):
+    """What the orchestrator says about a pipeline at this moment."""
+
+    pipeline: Id
+    paused: bool
+    active_runs: tuple[str, ...] = ()
+    next_run_at: Utc | None = None
+    read_at: Utc | None = None
+
+
+class Cube:
+    """Metric points of one metric as columns: `ts` int64[n] unix seconds, `dims` name → str[n] ("" where absent),
+    `numerator` and `denominator` float64[n]. Sorted by time, then by dimensions, so that the bits are the same each time."""
+
+    def __init__(
+        self, ts: np.ndarray, dims: dict[str, np.ndarray], numerator: np.ndarray, denominator: np.ndarray
+    ) -> None:
+        self.ts, self.dims, self.numerator, self.denominator = ts, dims, numerator, denominator
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def where(self, mask: np.ndarray) -> "Cube":
+        """The rows where `mask` (bool[n]) holds."""
+        dims = {name: values[mask] for name, values in self.dims.items()}
+        return Cube(self.ts[mask], dims, self.numerator[mask], self.denominator[mask])
+
+    def within(self, window: Window) -> "Cube":
+        """The rows whose time lies in `window`."""
+        return self.where((self.ts >= window.start.timestamp()) & (self.ts < window.end.timestamp()))

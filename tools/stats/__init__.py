@@ -1,0 +1,1 @@
+"""Statistics that the tools share, one idea per file."""
