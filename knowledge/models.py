@@ -1,0 +1,74 @@
+"""Models, their features, snapshots and rollouts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from knowledge.store import Store
+from tools.records import Feature, Model, RolloutPoint, Snapshot
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class Models:
+    """Implements `tools.ports.ModelsPort` on the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def put_model(self, model: Model) -> None:
+        row = {"model": model.model, "product": model.product, "record": model.model_dump_json()}
+        self._store.write(lambda db: db["models"].upsert(row, pk="model"))
+
+    def put_features(self, features: Sequence[Feature]) -> None:
+        """Keeps the order given: it is the order of the model's inputs."""
+        rows = [
+            {"model": f.model, "feature": f.feature, "position": i, "record": f.model_dump_json()}
+            for i, f in enumerate(features)
+        ]
+        self._store.write(lambda db: db["features"].upsert_all(rows, pk=("model", "feature")))
+
+    def put_snapshot(self, snapshot: Snapshot) -> None:
+        row = {
+            "snapshot": snapshot.snapshot,
+            "model": snapshot.model,
+            "published_at": int(snapshot.published_at.timestamp()),
+            "record": snapshot.model_dump_json(),
+        }
+        self._store.write(lambda db: db["snapshots"].upsert(row, pk="snapshot"))
+
+    def put_rollouts(self, points: Sequence[RolloutPoint]) -> None:
+        rows = [{**point.model_dump(), "ts": int(point.ts.timestamp())} for point in points]
+        self._store.write(lambda db: db["rollouts"].upsert_all(rows, pk=("model", "snapshot", "arm", "ts")))
+
+    def models(self, product: str) -> list[Model]:
+        return self._all(Model, "SELECT record FROM models WHERE product = ? ORDER BY model", product)
+
+    def model(self, model: str) -> Model | None:
+        return next(iter(self._all(Model, "SELECT record FROM models WHERE model = ?", model)), None)
+
+    def snapshots(self, model: str) -> list[Snapshot]:
+        query = "SELECT record FROM snapshots WHERE model = ? ORDER BY published_at, snapshot"
+        return self._all(Snapshot, query, model)
+
+    def snapshot(self, snapshot: str) -> Snapshot | None:
+        return next(iter(self._all(Snapshot, "SELECT record FROM snapshots WHERE snapshot = ?", snapshot)), None)
+
+    def features(self, model: str) -> list[Feature]:
+        return self._all(Feature, "SELECT record FROM features WHERE model = ? ORDER BY position, feature", model)
+
+    def rollouts(self, model: str) -> list[RolloutPoint]:
+        rows = self._store.reader().execute(
+            "SELECT model, snapshot, arm, ts, share FROM rollouts WHERE model = ? ORDER BY ts, arm, snapshot", [model]
+        )
+        return [
+            RolloutPoint(model=m, snapshot=s, arm=arm, ts=datetime.fromtimestamp(ts, UTC), share=share)
+            for m, s, arm, ts, share in rows
+        ]
+
+    def _all(self, kind: type[R], query: str, key: str) -> list[R]:
+        rows = self._store.reader().execute(query, [key])
+        return [kind.model_validate_json(row[0]) for row in rows]
