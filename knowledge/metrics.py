@@ -19,7 +19,7 @@ class Metrics:
 
     def put_product(self, product: Product) -> None:
         row = {"product": product.product, "record": product.model_dump_json()}
-        self._store.write(lambda db: db["products"].upsert(row, pk="product"))
+        self._store.write(lambda db: db.table("products").upsert(row, pk="product"))
 
     def product(self, product: str) -> Product | None:
         row = self._store.reader().execute("SELECT record FROM products WHERE product = ?", [product]).fetchone()
@@ -76,7 +76,8 @@ def _insert(db: Database, product: str, metric: str, cube: Cube) -> None:
     )
     ids = dict(db.conn.execute("SELECT dimensions, id FROM series WHERE product = ? AND metric = ?", [product, metric]))
     # SQLite stores NaN as NULL, which `_as_cube` reads back as NaN: the trip is the same.
-    points = zip([ids[key] for key in keys], cube.ts.tolist(), cube.numerator.tolist(), cube.denominator.tolist())
+    columns = ([ids[key] for key in keys], cube.ts.tolist(), cube.numerator.tolist(), cube.denominator.tolist())
+    points = zip(*columns, strict=True)
     db.conn.executemany(
         "INSERT OR REPLACE INTO points (series, ts, numerator, denominator) VALUES (?, ?, ?, ?)", points
     )

@@ -10,17 +10,17 @@ migrations = Migrations("hawkeye")
 
 @migrations()
 def m001_products_and_models(db: Database) -> None:
-    db["products"].create({"product": str, "record": str}, pk="product", not_null={"record"})
-    db["models"].create({"model": str, "product": str, "record": str}, pk="model", not_null={"record"})
-    db["models"].create_index(["product"])
-    db["features"].create(
+    db.table("products").create({"product": str, "record": str}, pk="product", not_null={"record"})
+    db.table("models").create({"model": str, "product": str, "record": str}, pk="model", not_null={"record"})
+    db.table("models").create_index(["product"])
+    db.table("features").create(
         {"model": str, "feature": str, "position": int, "record": str}, pk=("model", "feature"), not_null={"record"}
     )
-    db["snapshots"].create(
+    db.table("snapshots").create(
         {"snapshot": str, "model": str, "published_at": int, "record": str}, pk="snapshot", not_null={"record"}
     )
-    db["snapshots"].create_index(["model", "published_at"])
-    db["rollouts"].create(
+    db.table("snapshots").create_index(["model", "published_at"])
+    db.table("rollouts").create(
         {"model": str, "snapshot": str, "arm": str, "ts": int, "share": float}, pk=("model", "snapshot", "arm", "ts")
     )
 
@@ -28,8 +28,8 @@ def m001_products_and_models(db: Database) -> None:
 @migrations()
 def m002_metrics(db: Database) -> None:
     """A series is a metric at one combination of dimensions; points hang on it, so that dimensions are stored once."""
-    db["series"].create({"id": int, "product": str, "metric": str, "dimensions": str}, pk="id")
-    db["series"].create_index(["product", "metric", "dimensions"], unique=True)
+    db.table("series").create({"id": int, "product": str, "metric": str, "dimensions": str}, pk="id")
+    db.table("series").create_index(["product", "metric", "dimensions"], unique=True)
     db.conn.execute(
         "CREATE TABLE points (series INTEGER NOT NULL REFERENCES series(id), ts INTEGER NOT NULL, "
         "numerator REAL, denominator REAL, PRIMARY KEY (series, ts)) WITHOUT ROWID"
@@ -38,37 +38,37 @@ def m002_metrics(db: Database) -> None:
 
 @migrations()
 def m003_lineage(db: Database) -> None:
-    db["lineage_nodes"].create({"node": str, "kind": str, "owner": str}, pk="node")
+    db.table("lineage_nodes").create({"node": str, "kind": str, "owner": str}, pk="node")
     columns = ("upstream", "downstream", "upstream_column", "downstream_column")
-    db["lineage_edges"].create(dict.fromkeys(columns, str), pk=columns)
-    db["lineage_edges"].create_index(["downstream"])
-    db["dataset_statistics"].create(
+    db.table("lineage_edges").create(dict.fromkeys(columns, str), pk=columns)
+    db.table("lineage_edges").create_index(["downstream"])
+    db.table("dataset_statistics").create(
         {"node": str, "ts": int, "run": str, "row_count": int, "columns": str}, pk=("node", "ts")
     )
-    db["changes"].create(
+    db.table("changes").create(
         {"node": str, "kind": str, "ts": int, "before": str, "after": str, "url": str}, pk=("node", "kind", "ts")
     )
-    db["lineage_runs"].create(
+    db.table("lineage_runs").create(
         {"run": str, "job": str, "state": str, "started_at": int, "ended_at": int, "event": str}, pk="run"
     )
-    db["lineage_runs"].create_index(["job", "started_at"])
+    db.table("lineage_runs").create_index(["job", "started_at"])
 
 
 @migrations()
 def m004_training_and_pipelines(db: Database) -> None:
-    db["training_runs"].create(
+    db.table("training_runs").create(
         {"run": str, "model": str, "started_at": int, "record": str}, pk="run", not_null={"record"}
     )
-    db["training_runs"].create_index(["model", "started_at"])
-    db["pipelines"].create({"pipeline": str, "orchestrator": str, "record": str}, pk="pipeline")
+    db.table("training_runs").create_index(["model", "started_at"])
+    db.table("pipelines").create({"pipeline": str, "orchestrator": str, "record": str}, pk="pipeline")
 
 
 @migrations()
 def m005_alerts_and_investigations(db: Database) -> None:
-    db["alerts"].create({"alert": str, "received_at": str, "record": str}, pk="alert", not_null={"record"})
-    db["events"].create(
+    db.table("alerts").create({"alert": str, "started_at": str, "record": str}, pk="alert", not_null={"record"})
+    db.table("events").create(
         {"investigation": str, "seq": int, "at": str, "type": str, "body": str},
         pk=("investigation", "seq"),
         not_null={"at", "type", "body"},
     )
-    db["events"].create_index(["type"])
+    db.table("events").create_index(["type"])

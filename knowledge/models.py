@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from knowledge.store import Store
 from tools.records import Feature, Model, RolloutPoint, Snapshot
 
-
 R = TypeVar("R", bound=BaseModel)
 
 
@@ -21,7 +20,7 @@ class Models:
 
     def put_model(self, model: Model) -> None:
         row = {"model": model.model, "product": model.product, "record": model.model_dump_json()}
-        self._store.write(lambda db: db["models"].upsert(row, pk="model"))
+        self._store.write(lambda db: db.table("models").upsert(row, pk="model"))
 
     def put_features(self, features: Sequence[Feature]) -> None:
         """Keeps the order given: it is the order of the model's inputs."""
@@ -29,7 +28,7 @@ class Models:
             {"model": f.model, "feature": f.feature, "position": i, "record": f.model_dump_json()}
             for i, f in enumerate(features)
         ]
-        self._store.write(lambda db: db["features"].upsert_all(rows, pk=("model", "feature")))
+        self._store.write(lambda db: db.table("features").upsert_all(rows, pk=("model", "feature")))
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
         row = {
@@ -38,11 +37,11 @@ class Models:
             "published_at": int(snapshot.published_at.timestamp()),
             "record": snapshot.model_dump_json(),
         }
-        self._store.write(lambda db: db["snapshots"].upsert(row, pk="snapshot"))
+        self._store.write(lambda db: db.table("snapshots").upsert(row, pk="snapshot"))
 
     def put_rollouts(self, points: Sequence[RolloutPoint]) -> None:
         rows = [{**point.model_dump(), "ts": int(point.ts.timestamp())} for point in points]
-        self._store.write(lambda db: db["rollouts"].upsert_all(rows, pk=("model", "snapshot", "arm", "ts")))
+        self._store.write(lambda db: db.table("rollouts").upsert_all(rows, pk=("model", "snapshot", "arm", "ts")))
 
     def models(self, product: str) -> list[Model]:
         return self._all(Model, "SELECT record FROM models WHERE product = ? ORDER BY model", product)

@@ -1,4 +1,4 @@
-"""What every tool is: typed parameters, a few typed facts, a typed result, and one function that gathers and answers."""
+"""What every tool is: typed parameters, a few typed facts, a typed result, and one function that answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

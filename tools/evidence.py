@@ -57,7 +57,7 @@ class Evidence(BaseModel):
 
 
 class Chart(BaseModel):
-    """A small series for the eye: values in order, drawn as a sparkline; `mark` is the index where the incident starts."""
+    """A small series for the eye: values in order, drawn as a sparkline; the incident starts at index `mark`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str

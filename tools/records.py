@@ -39,7 +39,9 @@ class Window(Record):
     @model_validator(mode="after")
     def _ordered(self) -> "Window":
         if self.end <= self.start:
-            raise ValueError(f"a window must end after it starts: {self.start:%Y-%m-%dT%H:%M} to {self.end:%Y-%m-%dT%H:%M}")
+            raise ValueError(
+                f"a window must end after it starts: {self.start:%Y-%m-%dT%H:%M} to {self.end:%Y-%m-%dT%H:%M}"
+            )
         return self
 
     @property
@@ -246,8 +248,10 @@ class PipelineState(Record):
 
 
 class Cube:
-    """Metric points of one metric as columns: `ts` int64[n] unix seconds, `dims` name → str[n] ("" where absent),
-    `numerator` and `denominator` float64[n]. Sorted by time, then by dimensions, so that the bits are the same each time."""
+    """Metric points of one metric as columns, by time and then by dimensions, so that the bits are always the same.
+
+    `ts` int64[n] unix seconds; `dims` name → str[n], "" where absent; `numerator` and `denominator` float64[n].
+    """
 
     def __init__(
         self, ts: np.ndarray, dims: dict[str, np.ndarray], numerator: np.ndarray, denominator: np.ndarray

@@ -23,7 +23,9 @@ def all_tools() -> MappingProxyType[str, Tool[Any, Any, Any]]:
         if not isinstance(tool, Tool):
             raise TypeError(f"entry point {GROUP}:{point.name} = {point.value} is not a tools.contract.Tool")
         if tool.name in found:
-            raise ValueError(f"two tools are called {tool.name!r}; the second is {point.value}. Uninstall or rename one")
+            raise ValueError(
+                f"two tools are called {tool.name!r}; the second is {point.value}. Uninstall or rename one"
+            )
         found[tool.name] = tool
     return MappingProxyType(found)
 

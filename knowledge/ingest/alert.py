@@ -1,5 +1,7 @@
 """The alert as our own record, whatever system it came from."""
 
+from pydantic import Field
+
 from tools.records import Id, Record, Utc, Window
 
 
@@ -17,5 +19,5 @@ class Alert(Record):
     started_at: Utc
     window: Window
     baseline: Window
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     source: str = "unknown"

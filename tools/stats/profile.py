@@ -1,7 +1,6 @@
 """Profiles: what samples become. Additive summaries per feature that merge exactly, in a fixed order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray

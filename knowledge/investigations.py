@@ -1,0 +1,72 @@
+"""The event log of investigations: append-only, key (investigation, seq), so that a concurrent write is refused."""
+
+import json
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from sqlite_utils import Database
+
+from knowledge.store import Store
+
+Row = dict[str, Any]
+"""An event as JSON: at least `investigation`, `seq`, `at` and `type`."""
+
+
+class ConcurrentWrite(Exception):
+    """Somebody else wrote to the investigation first; read its events again and decide anew."""
+
+
+class InvestigationLog:
+    """Rows of events. Their types belong to the planner; here they are JSON objects."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._grown = threading.Condition()
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Append events of one investigation, all or none. Raises `ConcurrentWrite` when a seq is taken or skipped."""
+        try:
+            self._store.write(lambda db: _insert(db, rows))
+        except sqlite3.IntegrityError as error:
+            raise ConcurrentWrite(f"{rows[0]['investigation']} has an event {rows[0]['seq']} already") from error
+        with self._grown:
+            self._grown.notify_all()
+
+    def rows(self, investigation: str, after: int = -1) -> list[Row]:
+        """The events with a seq above `after`, in order; empty for an unknown investigation."""
+        found = self._store.reader().execute(
+            "SELECT body FROM events WHERE investigation = ? AND seq > ? ORDER BY seq", [investigation, after]
+        )
+        return [json.loads(row[0]) for row in found]
+
+    def wait(self, investigation: str, after: int, timeout_s: float) -> list[Row]:
+        """Like `rows`, but waits up to `timeout_s` for the first of them."""
+        with self._grown:
+            self._grown.wait_for(lambda: self._last(investigation) > after, timeout=timeout_s)
+        return self.rows(investigation, after)
+
+    def ids(self) -> list[str]:
+        """Every investigation, the newest first."""
+        rows = self._store.reader().execute(
+            "SELECT investigation FROM events WHERE seq = 0 ORDER BY at DESC, rowid DESC"
+        )
+        return [row[0] for row in rows]
+
+    def _last(self, investigation: str) -> int:
+        query = "SELECT coalesce(max(seq), -1) FROM events WHERE investigation = ?"
+        return int(self._store.reader().execute(query, [investigation]).fetchone()[0])
+
+
+def _insert(db: Database, rows: Sequence[Row]) -> None:
+    first = rows[0]
+    last = db.conn.execute(
+        "SELECT coalesce(max(seq), -1) FROM events WHERE investigation = ?", [first["investigation"]]
+    ).fetchone()[0]
+    if first["seq"] != last + 1:
+        raise ConcurrentWrite(f"{first['investigation']} is at event {last}; event {first['seq']} does not follow it")
+    db.conn.executemany(
+        "INSERT INTO events (investigation, seq, at, type, body) VALUES (?, ?, ?, ?, ?)",
+        [(r["investigation"], r["seq"], r["at"], r["type"], json.dumps(r, ensure_ascii=False)) for r in rows],
+    )
