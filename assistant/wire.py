@@ -1,0 +1,278 @@
+"""The only types that a client may see. Everything that crosses the API, in either direction, is one of these.
+
+The events, findings and evidence are the log's own types, under their own names: what a client shows is what was
+recorded, and nothing is translated on the way. Floats that may be NaN are `Num`.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assistant.planner.events import (
+    ActionApproved,
+    ActionDone,
+    ActionProposed,
+    ActionRefused,
+    AnswerGiven,
+    Because,
+    BranchTaken,
+    Choice,
+    Event,
+    NoteAdded,
+    Opened,
+    Plan,
+    QuestionAsked,
+    SteppedBack,
+    ToolAnswered,
+    ToolCalled,
+    Verdict,
+    VerdictReached,
+)
+from knowledge.ingest.alert import Alert
+from tools.contract import Finding
+from tools.contract import Status as FindingStatus
+from tools.evidence import Chart, Estimate, Evidence, Source
+from tools.numbers import Num
+from tools.records import Utc, Window
+
+__all__ = [
+    "PREFIX",
+    "ActionApproved",
+    "ActionDone",
+    "ActionProposed",
+    "ActionRefused",
+    "Alert",
+    "AnswerBody",
+    "AnswerGiven",
+    "ApproveBody",
+    "Because",
+    "BranchTaken",
+    "Chart",
+    "Choice",
+    "Estimate",
+    "Event",
+    "EventPage",
+    "Evidence",
+    "Finding",
+    "FindingStatus",
+    "Health",
+    "InvestigationPage",
+    "InvestigationSummary",
+    "InvestigationView",
+    "NoteAdded",
+    "NoteBody",
+    "Num",
+    "OpenBody",
+    "Opened",
+    "OpenedPage",
+    "Plan",
+    "Problem",
+    "Question",
+    "QuestionAsked",
+    "RefuseBody",
+    "Source",
+    "Status",
+    "StepBackBody",
+    "SteppedBack",
+    "ToolAnswered",
+    "ToolCalled",
+    "ToolInfo",
+    "TrailStep",
+    "UndoBody",
+    "Verdict",
+    "VerdictReached",
+    "Window",
+]
+
+PREFIX = "/api/v1"
+"""Where the API begins."""
+
+_Text = Annotated[str, Field(min_length=1, max_length=4000)]
+_Actor = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Wire(BaseModel):
+    """Immutable, and strict about names so that a misspelt field is refused rather than lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Health(_Wire):
+    """That the service answers, which version it is, and how many investigations it is working on at this moment."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    tools: int
+    running: int
+
+
+class ToolInfo(_Wire):
+    """A tool, with the JSON schemas of its parameters and facts. `unavailable` says why it cannot run, or is None."""
+
+    name: str
+    question: str
+    acts: bool
+    unavailable: str | None
+    params: dict[str, Any]
+    facts: dict[str, Any]
+
+
+class Status(StrEnum):
+    """What an investigation is doing. `failed` means that it stopped on an error; `detail` of its view says which."""
+
+    running = "running"
+    waiting_for_answer = "waiting_for_answer"
+    waiting_for_approval = "waiting_for_approval"
+    done = "done"
+    failed = "failed"
+
+
+class InvestigationSummary(_Wire):
+    """One line of the list of investigations."""
+
+    id: str
+    title: str
+    product: str
+    metric: str
+    opened_at: Utc
+    status: Status
+    playbook: str
+    verdict: Verdict | None = None
+
+
+class InvestigationPage(_Wire):
+    """Newest first. `total` counts all of them, of which this page holds those from `offset` on."""
+
+    investigations: tuple[InvestigationSummary, ...]
+    total: int
+    offset: int
+    limit: int
+
+
+class Question(_Wire):
+    """The question that waits for an answer; `because` is the evidence from which the recommendation was drawn."""
+
+    step: str
+    question: str
+    why: str
+    choices: tuple[Choice, ...]
+    recommended: str
+    because: tuple[Because, ...]
+
+
+class TrailStep(_Wire):
+    """A step that was walked, in its own order. `seq` is where the step began: stepping back to it asks it again.
+
+    `outcome` is the finding's headline, the answer that was given, what became of the action, or the cause; None while
+    it is not known yet. `status` is that of a tool's finding.
+    """
+
+    seq: int
+    step: str
+    kind: Literal["tool", "question", "action", "verdict"]
+    title: str
+    outcome: str | None = None
+    status: FindingStatus | None = None
+    interesting: bool = False
+    actor: str | None = None
+
+
+class InvestigationView(_Wire):
+    """An investigation as it stands: at most one of `question`, `plan` and `running_step` is set.
+
+    `last_seq` is the last event that this view knows of: ask for the events after it. `can_undo` is the hash of a plan
+    that was carried out and can be undone, or None. `detail` says what went wrong where the status is `failed`.
+    """
+
+    summary: InvestigationSummary
+    alert: Alert
+    last_seq: int
+    question: Question | None = None
+    plan: Plan | None = None
+    running_step: str | None = None
+    trail: tuple[TrailStep, ...] = ()
+    can_undo: str | None = None
+    detail: str | None = None
+
+
+class EventPage(_Wire):
+    """Events after a sequence number, oldest first. `last_seq` is the number to ask after next.
+
+    `status` is the investigation's at the moment of answering, so that a reader knows whether more can come by itself.
+    """
+
+    events: tuple[Event, ...]
+    last_seq: int
+    status: Status
+
+
+class OpenBody(_Wire):
+    """Open an investigation of an alert, with a playbook of this name or the default one."""
+
+    alert: Alert
+    playbook: str | None = None
+
+
+class OpenedPage(_Wire):
+    """The ids of the investigations that a webhook's alerts opened, or had opened before."""
+
+    investigations: tuple[str, ...]
+
+
+class AnswerBody(_Wire):
+    """An answer to the question of a step. A question that is no longer open is refused with 409."""
+
+    step: str
+    choice: str
+    actor: _Actor
+
+
+class ApproveBody(_Wire):
+    """An approval names the plan by its hash, so that nobody approves what they have not seen."""
+
+    plan_hash: str
+    actor: _Actor
+    reason: _Text
+
+
+class RefuseBody(_Wire):
+    """A refusal names the plan and says why, for the record."""
+
+    plan_hash: str
+    actor: _Actor
+    reason: _Text
+
+
+class UndoBody(_Wire):
+    """Undo the action that was carried out under this plan hash."""
+
+    plan_hash: str
+    actor: _Actor
+    reason: _Text
+
+
+class StepBackBody(_Wire):
+    """Go back to just before event `to_seq`; what was said since stays in the log but no longer counts."""
+
+    to_seq: Annotated[int, Field(ge=0)]
+    actor: _Actor
+
+
+class NoteBody(_Wire):
+    """A remark for whoever reads the investigation later."""
+
+    text: _Text
+    actor: _Actor
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it. `detail` says what to do; `errors` lists each fault of the input."""
+
+    model_config = ConfigDict(frozen=True)
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    errors: tuple[str, ...] = ()
