@@ -33,7 +33,7 @@ class Pipelines:
         }
 
         def write(db: Database) -> None:
-            db["pipelines"].upsert(row, pk="pipeline")
+            db.table("pipelines").upsert(row, pk="pipeline")
 
         self._store.write(write)
 

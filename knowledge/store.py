@@ -106,7 +106,7 @@ class Store:
                 db.conn.execute("BEGIN IMMEDIATE")
                 answer = job(db)
                 db.conn.execute("COMMIT")
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  (handed to the caller, whatever it is)
                 if db.conn.in_transaction:
                     db.conn.rollback()
                 done.set_exception(_explained(error, self.folder))

@@ -6,7 +6,6 @@ An alert names its product and metric in the labels `product` and `metric`. The 
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -60,9 +59,10 @@ def reasons(error: ValidationError) -> str:
 
 def _translate(alert: _Alert, now: datetime, baseline: timedelta) -> Alert:
     missing = [name for name in ("product", "metric") if not alert.labels.get(name)]
+    name = alert.labels.get("alertname", "(no alertname)")
     if missing:
         raise MalformedAlert(
-            f"the alert {alert.labels.get('alertname', '(no alertname)')!r} has no label {' and no label '.join(missing)}. "
+            f"the alert {name!r} has no label {' and no label '.join(missing)}. "
             "Add them to the alerting rule, so that it is known what to investigate"
         )
     start = alert.startsAt - _duration(alert.annotations.get("rule_window"))
@@ -72,7 +72,6 @@ def _translate(alert: _Alert, now: datetime, baseline: timedelta) -> Alert:
         raise MalformedAlert(
             f"the alert starts at {alert.startsAt:%Y-%m-%d %H:%M} UTC, after the newest data ({now:%Y-%m-%d %H:%M} UTC)"
         )
-    name = alert.labels.get("alertname", alert.labels["metric"])
     return Alert(
         alert=f"{alert.fingerprint or name}-{alert.startsAt.astimezone(UTC):%Y%m%dT%H%M%SZ}",
         product=alert.labels["product"],

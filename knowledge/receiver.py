@@ -1,0 +1,154 @@
+"""What the platform sends comes in here: payload → records → store. The drills use the same door as a real platform.
+
+Every method can be called twice with the same payload without harm. A payload that is not right is refused whole, with
+every reason, before anything of it is stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from knowledge.alerts import Alerts
+from knowledge.ingest import alertmanager, openlineage
+from knowledge.ingest.alert import Alert
+from knowledge.lineage import Lineage
+from knowledge.metrics import Metrics
+from knowledge.models import Models
+from knowledge.pipelines import Pipelines
+from knowledge.profiles import ProfileStore
+from knowledge.telemetry import collector
+from knowledge.training_runs import TrainingRuns
+from tools.records import Cube, Feature, Model, Pipeline, Product, RolloutPoint, Snapshot, TrainingRun, Window
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class MalformedPayload(ValueError):
+    """The payload is refused; the message says what is wrong with it."""
+
+
+class Receiver:
+    """The one door for telemetry. `baseline` is how far back an alert's baseline window reaches."""
+
+    def __init__(
+        self,
+        *,
+        metrics: Metrics,
+        models: Models,
+        lineage: Lineage,
+        training: TrainingRuns,
+        pipelines: Pipelines,
+        profiles: ProfileStore,
+        alerts: Alerts,
+        baseline: timedelta,
+    ) -> None:
+        self._metrics, self._models, self._lineage = metrics, models, lineage
+        self._training, self._pipelines, self._profiles = training, pipelines, profiles
+        self._alerts, self._baseline = alerts, baseline
+
+    def receive_product(self, payload: object) -> None:
+        self._metrics.put_product(_read(Product, payload))
+
+    def receive_model(self, payload: object) -> None:
+        self._models.put_model(_read(Model, payload))
+
+    def receive_features(self, payload: Mapping[str, Any]) -> None:
+        """{"model": …, "features": [{"feature", "kind", "node", "column"}, …]}, in the order of the model's inputs."""
+        rows = [{"model": payload.get("model"), **feature} for feature in payload.get("features", ())]
+        self._models.put_features(_read_all(Feature, rows))
+
+    def receive_snapshot(self, payload: object) -> None:
+        self._models.put_snapshot(_read(Snapshot, payload))
+
+    def receive_rollout(self, payload: Mapping[str, Any]) -> None:
+        self._models.put_rollouts(_read_all(RolloutPoint, payload.get("points", ())))
+
+    def receive_training_run(self, payload: object) -> None:
+        self._training.put(_read(TrainingRun, payload))
+
+    def receive_pipeline(self, payload: object) -> None:
+        self._pipelines.put(_read(Pipeline, payload))
+
+    def receive_openlineage(self, payload: Mapping[str, Any]) -> None:
+        """An OpenLineage event. Raises `openlineage.MalformedEvent` with the reason."""
+        self._lineage.receive(openlineage.translate(dict(payload)))
+
+    def receive_metrics(self, payload: Mapping[str, Any]) -> None:
+        """A batch as columns: product, metric, ts (unix seconds), dimensions {name: values}, numerator, denominator."""
+        product, metric = payload.get("product"), payload.get("metric")
+        known = self._metrics.product(product) if isinstance(product, str) else None
+        if known is None:
+            raise MalformedPayload(f"product {product!r} is not known; send its product record first")
+        if metric not in {m.name for m in known.metrics}:
+            names = ", ".join(m.name for m in known.metrics)
+            raise MalformedPayload(f"{product} has no metric {metric!r}; it has {names}. Add it to the product record")
+        self._metrics.put(known.product, str(metric), _cube(payload))
+
+    def fix_baseline(self, model: str, samples: pa.Table) -> None:
+        """Fix the bin edges of a model's profiles from these samples; do it once, before others are folded."""
+        collector.fix_baseline(self._profiles, model, samples)
+
+    def receive_samples(self, samples: pa.Table) -> None:
+        """A batch of prediction samples, folded into profiles."""
+        collector.fold(self._profiles, samples)
+
+    def receive_alert(self, payload: object, now: datetime | None = None) -> list[Alert]:
+        """The firing alerts of an Alertmanager webhook payload, stored. Their product and metric must be known.
+
+        An alert that still fires ends with the newest point of its metric, or `now`, whichever is first.
+        """
+        now = now or datetime.now(UTC)
+        alerts = [self._clamped(alert) for alert in alertmanager.translate(payload, now, self._baseline)]
+        for alert in alerts:
+            self._alerts.put(alert)
+        return alerts
+
+    def _clamped(self, alert: Alert) -> Alert:
+        product = self._metrics.product(alert.product)
+        if product is None:
+            known = ", ".join(self._metrics.products()) or "none yet"
+            raise MalformedPayload(f"the alert names the product {alert.product!r}, which is not known; known: {known}")
+        if alert.metric not in {m.name for m in product.metrics}:
+            names = ", ".join(m.name for m in product.metrics)
+            raise MalformedPayload(f"{alert.product} has no metric {alert.metric!r}; it has {names}")
+        span = self._metrics.span(alert.product, alert.metric)
+        if span is None or span.end <= alert.window.start or span.end >= alert.window.end:
+            return alert
+        # Points are stamped with the start of their hour: the last one speaks for the hour after it.
+        end = min(alert.window.end, span.end + timedelta(hours=1))
+        return alert.model_copy(update={"window": Window(start=alert.window.start, end=end)})
+
+
+def _read(kind: type[M], payload: object) -> M:
+    try:
+        return kind.model_validate(payload)
+    except ValidationError as error:
+        raise MalformedPayload(f"not a {kind.__name__.lower()}: {alertmanager.reasons(error)}") from None
+
+
+def _read_all(kind: type[M], payload: Sequence[object]) -> list[M]:
+    try:
+        return TypeAdapter(list[kind]).validate_python(payload)  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise MalformedPayload(f"not a list of {kind.__name__.lower()}s: {alertmanager.reasons(error)}") from None
+
+
+def _cube(payload: Mapping[str, Any]) -> Cube:
+    try:
+        ts = np.asarray(payload["ts"], dtype=np.int64)
+        dims = {str(name): np.asarray(values, dtype=str) for name, values in payload.get("dimensions", {}).items()}
+        numerator = np.asarray(payload["numerator"], dtype=np.float64)
+        denominator = np.asarray(payload["denominator"], dtype=np.float64)
+    except KeyError as error:
+        raise MalformedPayload(f"a metric batch needs the column {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MalformedPayload(f"a column of the metric batch cannot be read: {error}") from None
+    lengths = {"ts": len(ts), "numerator": len(numerator), "denominator": len(denominator)}
+    lengths |= {name: len(values) for name, values in dims.items()}
+    if len(set(lengths.values())) != 1:
+        raise MalformedPayload(f"the columns of a metric batch must be equally long, and are {lengths}")
+    return Cube(ts, dims, numerator, denominator)

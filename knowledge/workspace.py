@@ -1,0 +1,70 @@
+"""Everything that stands in one data folder, opened together and closed together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from knowledge.alerts import Alerts
+from knowledge.connectors.embedded import EmbeddedOrchestrator
+from knowledge.investigations import InvestigationLog
+from knowledge.lineage import Lineage
+from knowledge.metrics import Metrics
+from knowledge.models import Models
+from knowledge.pipelines import Pipelines
+from knowledge.profiles import ProfileStore
+from knowledge.receiver import Receiver
+from knowledge.store import Store
+from knowledge.training_runs import TrainingRuns
+from knowledge.weights import SnapshotFiles
+from tools.ports import Ports
+
+ORCHESTRATOR = "orchestrator.json"
+PROFILES = "profiles"
+SNAPSHOTS = "snapshots"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The opened data folder: what tools read (`ports`), what the platform sends to (`receiver`), and the logs."""
+
+    store: Store
+    ports: Ports
+    receiver: Receiver
+    alerts: Alerts
+    log: InvestigationLog
+
+    @classmethod
+    def open(cls, folder: Path, snapshot_roots: Sequence[Path] = (), baseline_days: int = 14) -> "Workspace":
+        """Open a data folder. Raises `knowledge.store.StoreError` with the reason and what to do.
+
+        `snapshot_roots` are the folders that artifacts may lie in, besides `snapshots/` of the data folder.
+        """
+        store = Store.open(folder)
+        metrics, models, lineage = Metrics(store), Models(store), Lineage(store)
+        training, profiles, alerts = TrainingRuns(store), ProfileStore(folder / PROFILES), Alerts(store)
+        pipelines = Pipelines(store, {"embedded": EmbeddedOrchestrator(folder / ORCHESTRATOR)})
+        ports = Ports(
+            metrics=metrics,
+            models=models,
+            profiles=profiles,
+            weights=SnapshotFiles([folder / SNAPSHOTS, *snapshot_roots], models),
+            lineage=lineage,
+            training=training,
+            pipelines=pipelines,
+        )
+        receiver = Receiver(
+            metrics=metrics,
+            models=models,
+            lineage=lineage,
+            training=training,
+            pipelines=pipelines,
+            profiles=profiles,
+            alerts=alerts,
+            baseline=timedelta(days=baseline_days),
+        )
+        return cls(store, ports, receiver, alerts, InvestigationLog(store))
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self.store.close()
