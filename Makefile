@@ -1,0 +1,33 @@
+# Two commands do everything: `make demo` and `make test`. Each makes the environment when it is missing or stale.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/ready
+FAULT ?= weather_join
+SEED ?= 1
+
+.PHONY: demo test bench clean
+
+demo: $(READY)
+	@$(VENV)/bin/hawkeye demo --fault $(FAULT) --seed $(SEED) $(if $(PLAIN),--plain)
+
+test: $(READY)
+	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/hawkeye playbook check
+	$(VENV)/bin/pytest
+
+bench: $(READY)
+	$(VENV)/bin/python -m tests.benchmarks.drills
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "HawkEye needs Python 3.11 or newer; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@echo "making the environment in $(VENV) (a few minutes, once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[drills,dev]'
+	@touch $@
