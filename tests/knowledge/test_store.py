@@ -23,10 +23,12 @@ def _count(store: Store) -> int:
 
 def test_many_threads_write_and_nothing_is_lost(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
-    threads = [
-        threading.Thread(target=lambda t=t: [_put(store, f"{t}-{i}") for i in range(25)])  # type: ignore[misc]
-        for t in range(8)
-    ]
+
+    def put_many(writer: int) -> None:
+        for i in range(25):
+            _put(store, f"{writer}-{i}")
+
+    threads = [threading.Thread(target=put_many, args=(writer,)) for writer in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
