@@ -151,13 +151,15 @@ class InvestigationPage(_Wire):
 
 
 class Question(_Wire):
-    """The question that waits for an answer; `because` is the evidence from which the recommendation was drawn."""
+    """The question that waits for an answer. `recommended_why` says in words why that answer is recommended, and
+    `because` holds the facts behind it."""
 
     step: str
     question: str
     why: str
     choices: tuple[Choice, ...]
     recommended: str
+    recommended_why: str = ""
     because: tuple[Because, ...]
 
 
@@ -253,7 +255,10 @@ class UndoBody(_Wire):
 
 
 class StepBackBody(_Wire):
-    """Go back to just before event `to_seq`; what was said since stays in the log but no longer counts."""
+    """Go back to event `to_seq`: what came after it stays in the log but no longer counts.
+
+    Going back to the event that asked a question asks it anew; an action that was carried out stays carried out.
+    """
 
     to_seq: Annotated[int, Field(ge=0)]
     actor: _Actor
