@@ -1,0 +1,64 @@
+"""Every error that leaves the API, as RFC 9457 problem details. One handler, so that they all look the same."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from assistant.wire import Problem
+
+_log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class ApiError(Exception):
+    """Raised by a handler: an HTTP status and a sentence that says what is wrong and what to do."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+def not_found(detail: str) -> ApiError:
+    return ApiError(HTTPStatus.NOT_FOUND, detail)
+
+
+def conflict(detail: str) -> ApiError:
+    return ApiError(HTTPStatus.CONFLICT, detail)
+
+
+def unprocessable(detail: str) -> ApiError:
+    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+
+
+def as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The exception handler of the whole application. What was not foreseen is logged here and named to nobody."""
+    problem = _problem(error, request.url.path)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ApiError):
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _problem(error: Exception, path: str) -> Problem:
+    match error:
+        case ApiError():
+            return _of(error.status, str(error), path)
+        case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _of(HTTPStatus(status), error.detail, path, _errors(error.extra))
+    detail = "the service met an error of its own; its log has the details under this path and time"
+    return _of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, path)
+
+
+def _of(status: HTTPStatus, detail: str, path: str, errors: tuple[str, ...] = ()) -> Problem:
+    return Problem(title=status.phrase, status=status.value, detail=detail, instance=path, errors=errors)
+
+
+def _errors(extra: object) -> tuple[str, ...]:
+    """Litestar lists what is wrong with a body as {"key": where, "message": what}."""
+    if not isinstance(extra, list):
+        return ()
+    return tuple(f"{e.get('key') or 'body'}: {e.get('message')}" for e in extra if isinstance(e, Mapping))

@@ -1,0 +1,93 @@
+"""The settings: defaults, then `hawkeye.toml`, then HAWKEYE_* environment variables, then the command line."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FILE = "hawkeye.toml"
+FILE_VARIABLE = "HAWKEYE_CONFIG"
+PREFIX = "HAWKEYE_"
+_PATHS = ("data_dir", "snapshot_roots", "playbook_folders")
+_LISTS = ("snapshot_roots", "playbook_folders")
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message names each one, where it was read, and what it may be."""
+
+
+class Settings(BaseModel):
+    """What one running assistant is configured with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Annotated[Path, Field(description="the folder of the database, profiles and snapshots")] = Path(
+        ".hawkeye"
+    )
+    host: Annotated[str, Field(description="the address that `hawkeye serve` listens on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="its port; 0 takes a free one")] = 8765
+    snapshot_roots: Annotated[
+        tuple[Path, ...], Field(description="further folders that snapshot artifacts may lie in")
+    ] = ()
+    playbook_folders: Annotated[tuple[Path, ...], Field(description="folders with playbooks of your own")] = ()
+    playbook: Annotated[str, Field(min_length=1, description="the playbook that an alert is walked with")] = (
+        "topline_drop"
+    )
+    baseline_days: Annotated[int, Field(ge=2, le=90, description="how many days before an alert are its baseline")] = 14
+    at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
+
+
+def load(env: Mapping[str, str] = os.environ, folder: Path | None = None, **overrides: object) -> Settings:
+    """The settings of this process. `folder` is where `hawkeye.toml` is looked for, the current one by default.
+
+    Overrides that are None count as not given. Raises `SettingsError` with every fault at once.
+    """
+    path = Path(env[FILE_VARIABLE]) if FILE_VARIABLE in env else (folder or Path.cwd()) / FILE
+    sources = {str(path): _from_file(path, needed=FILE_VARIABLE in env), "the environment": _from_env(env)}
+    sources["the command line"] = {name: value for name, value in overrides.items() if value is not None}
+    origin = {name: source for source, values in sources.items() for name in values}
+    merged = {name: value for values in sources.values() for name, value in values.items()}
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_fault(e["loc"], e["msg"], e["type"], origin) for e in error.errors())) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _from_file(path: Path, *, needed: bool) -> dict[str, Any]:
+    """Paths in the file are meant relative to the file's own folder."""
+    if not path.exists() and not needed:
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
+    return {name: _beside(path.parent, value) if name in _PATHS else value for name, value in values.items()}
+
+
+def _beside(folder: Path, value: object) -> object:
+    if isinstance(value, str):
+        return folder / value
+    return [_beside(folder, item) for item in value] if isinstance(value, list) else value
+
+
+def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
+    """Lists are separated as in PATH. A variable of ours that is no setting stays: other commands may read it."""
+    found = {name: env[variable(name)] for name in Settings.model_fields if env.get(variable(name))}
+    return {n: [p for p in v.split(os.pathsep) if p] if n in _LISTS else v for n, v in found.items()}
+
+
+def _fault(where: tuple[int | str, ...], what: str, kind: str, origin: Mapping[str, str]) -> str:
+    name = str(where[0])
+    if kind == "extra_forbidden":
+        return f"{origin[name]} sets {name!r}, which is no setting; there are: {', '.join(Settings.model_fields)}"
+    return f"{origin[name]} sets {name} to something that it cannot be: {what.lower()}"
