@@ -89,6 +89,9 @@ class LineagePort(Protocol):
         ...
 
     def changes(self, node: str, window: Window) -> Sequence[Change]: ...
+    def readers(self, nodes: Sequence[str]) -> Sequence[str]:
+        """The models with a feature that is read from one of these datasets, sorted."""
+        ...
 
 
 class TrainingPort(Protocol):
