@@ -1,6 +1,9 @@
 """Profiles: what samples become. Additive summaries per feature that merge exactly, in a fixed order."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +13,19 @@ from tools.records import Window
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+PREDICTION = "prediction"
+"""The name under which the model's prediction stands, after its features."""
+
 
 @dataclass(frozen=True)
 class Profile:
     """Summary of one (model, snapshot, window). F features, the model's prediction last under the name "prediction".
 
-    Shapes: `count`, `nulls`, `nonfinite` int64[F]; `total`, `total2`, `minimum`, `maximum` float64[F], over finite values
-    (minimum is +inf and maximum -inf where there are none); `cross` float64[F], Σ feature × prediction over rows where
-    both are finite; `edges` float64[F, B-1], the inner bin edges of the model's baseline; `histogram` int64[F, B] of
-    the finite values. `rows` is the number of samples. A null is NaN in the samples; non-finite means ±Inf.
+    Shapes: `count`, `nulls`, `nonfinite` int64[F]; `total`, `total2`, `minimum`, `maximum` float64[F], over finite
+    values (minimum is +inf and maximum -inf where there are none); `cross` float64[F], Σ feature × prediction over
+    rows where both are finite; `edges` float64[F, B-1], the inner bin edges of the model's baseline; `histogram`
+    int64[F, B] of the finite values. `rows` is the number of samples. A null is NaN in the samples; non-finite means
+    ±Inf.
     """
 
     model: str
@@ -36,3 +43,138 @@ class Profile:
     cross: Floats
     edges: Floats
     histogram: Counts
+
+    @property
+    def bins(self) -> int:
+        return int(self.histogram.shape[1])
+
+
+def baseline_edges(columns: Floats, bins: int = 64) -> Floats:
+    """Inner bin edges, float64[F, bins - 1], from the baseline's samples `columns` float64[n, F].
+
+    A bin holds the values in (lower edge, upper edge]. The first edge lies just below the smallest finite value and the
+    last one on the largest, so that the two outer bins mean "outside of what the baseline saw". The edges between are
+    quantiles: equal-width bins would leave a skewed feature in one bin. A value that takes up whole quantiles (a zero,
+    a category) gets a bin of its own; edges that are left over repeat the next one, and their bins stay empty. A column
+    without finite values gets edges of NaN, and all its values fall into the first bin.
+    """
+    if bins < 4:
+        raise ValueError(f"a histogram needs at least 4 bins, not {bins}")
+    return np.stack([_edges(column, bins - 1) for column in columns.T]) if columns.shape[1] else np.empty((0, bins - 1))
+
+
+def _edges(column: Floats, count: int) -> Floats:
+    finite = np.sort(column[np.isfinite(column)])
+    if not len(finite):
+        return np.full(count, np.nan)
+    places = np.ceil(np.linspace(0, 1, count)[1:] * len(finite)).astype(np.int64) - 1
+    edges = np.concatenate([finite[:1], finite[places]])
+    repeated = edges[1:] == edges[:-1]
+    first_of_run = np.append(repeated, False) & np.insert(~repeated, 0, True)
+    first_of_run[0] = True
+    return np.where(first_of_run, np.nextafter(edges, -np.inf), edges)
+
+
+def summarise(
+    model: str,
+    keys: Sequence[tuple[Window, str]],
+    groups: Counts,
+    features: tuple[str, ...],
+    columns: Floats,
+    edges: Floats,
+) -> list[Profile]:
+    """One profile for each (window, snapshot) of `keys`, in their order.
+
+    `groups` int64[n] places each row under a key; `columns` float64[n, F] holds the features and the prediction last;
+    `edges` float64[F, B-1] is what `baseline_edges` gave. Sums run over the rows in their order.
+    Raises ValueError where the shapes do not fit.
+    """
+    if columns.shape != (len(groups), len(features)) or len(edges) != len(features) or features[-1:] != (PREDICTION,):
+        raise ValueError(
+            f"{len(features)} features ending in {PREDICTION!r}, {len(groups)} rows and edges for {len(edges)} "
+            f"features do not fit samples of shape {columns.shape}"
+        )
+    rows = np.bincount(groups, minlength=len(keys))
+    sums = [
+        _column_sums(column, columns[:, -1], groups, len(keys), inner)
+        for column, inner in zip(columns.T, edges, strict=True)
+    ]
+    stacked = {name: np.stack([s[name] for s in sums], axis=1) for name in sums[0]}
+    return [
+        Profile(model, snapshot, window, features, int(rows[g]), edges=edges, **{k: v[g] for k, v in stacked.items()})
+        for g, (window, snapshot) in enumerate(keys)
+    ]
+
+
+def _column_sums(x: Floats, prediction: Floats, groups: Counts, size: int, edges: Floats) -> dict[str, NDArray[Any]]:
+    """What a profile holds of one feature, each with one row per group."""
+    finite = np.isfinite(x)
+    g, values = groups[finite], x[finite]
+    both = finite & np.isfinite(prediction)
+    bins = len(edges) + 1
+    place = g * bins + (np.searchsorted(edges, values, side="left") if not np.isnan(edges[0]) else 0)
+    minimum, maximum = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(minimum, g, values)
+    np.maximum.at(maximum, g, values)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e154 a square is Inf, and says so in the profile
+        return {
+            "count": np.bincount(g, minlength=size),
+            "nulls": np.bincount(groups[np.isnan(x)], minlength=size),
+            "nonfinite": np.bincount(groups[np.isinf(x)], minlength=size),
+            "total": np.bincount(g, values, size),
+            "total2": np.bincount(g, values * values, size),
+            "minimum": minimum,
+            "maximum": maximum,
+            "cross": np.bincount(groups[both], x[both] * prediction[both], size),
+            "histogram": np.bincount(place, minlength=size * bins).reshape(size, bins),
+        }
+
+
+def empty(model: str, snapshot: str, window: Window, features: tuple[str, ...], edges: Floats) -> Profile:
+    """The zero of `merge`: a profile of no samples."""
+    none = np.empty((0, len(features)))
+    return summarise(model, [(window, snapshot)], np.empty(0, dtype=np.int64), features, none, edges)[0]
+
+
+def merge(left: Profile, right: Profile) -> Profile:
+    """The profile of the samples of both: associative, commutative, and `empty` changes nothing.
+
+    Counts and histograms are exact in any order; floating sums are the same bits in the same order, for which there is
+    `fold`. The window covers both; different snapshots are joined by a comma. Raises ValueError where models, features
+    or edges differ.
+    """
+    _same_shape(left, right)
+    if not right.rows or not left.rows:
+        return _hull(left, right) if left.rows == right.rows else (left if left.rows else right)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return replace(
+            _hull(left, right),
+            rows=left.rows + right.rows,
+            minimum=np.minimum(left.minimum, right.minimum),
+            maximum=np.maximum(left.maximum, right.maximum),
+            **{name: getattr(left, name) + getattr(right, name) for name in _ADDITIVE},
+        )
+
+
+_ADDITIVE = ("count", "nulls", "nonfinite", "total", "total2", "cross", "histogram")
+
+
+def _hull(left: Profile, right: Profile) -> Profile:
+    window = Window(start=min(left.window.start, right.window.start), end=max(left.window.end, right.window.end))
+    snapshots = sorted({*left.snapshot.split(","), *right.snapshot.split(",")})
+    return replace(left, window=window, snapshot=",".join(snapshots))
+
+
+def _same_shape(left: Profile, right: Profile) -> None:
+    if left.model != right.model or left.features != right.features:
+        raise ValueError(f"profiles of {left.model} and {right.model} have different features and cannot be merged")
+    if left.edges is not right.edges and not np.array_equal(left.edges, right.edges, equal_nan=True):
+        raise ValueError(f"profiles of {left.model} lie on different bin edges and cannot be merged; fold them anew")
+
+
+def fold(profiles: Iterable[Profile]) -> Profile:
+    """All merged, by window and snapshot, so that the bits are always the same. Raises ValueError on none."""
+    ordered = sorted(profiles, key=lambda p: (p.window.start, p.window.end, p.snapshot))
+    if not ordered:
+        raise ValueError("there are no profiles to fold")
+    return reduce(merge, ordered)
