@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 class Background:
     """A bounded pool; an investigation is in the hands of one worker at most, whatever is asked at the same time."""
 
-    def __init__(self, advance: Callable[[str], None], on_rest: Callable[[str], None], at_once: int) -> None:
+    def __init__(self, advance: Callable[[str], object], on_rest: Callable[[str], None], at_once: int) -> None:
         """`advance` walks an investigation until it waits or ends; `on_rest` is told when a worker lets go of one."""
         self._advance, self._on_rest = advance, on_rest
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="hawkeye-walk")

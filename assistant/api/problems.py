@@ -8,10 +8,29 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from assistant.planner.journal import UnknownInvestigation
+from assistant.planner.library import UnknownPlaybook
+from assistant.planner.playbook import FaultyPlaybook
+from assistant.planner.refusals import NotNow
 from assistant.wire import Problem
+from knowledge.ingest.alertmanager import MalformedAlert
+from knowledge.investigations import ConcurrentWrite
+from knowledge.receiver import MalformedPayload
+from knowledge.store import StoreError
 
 _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_STATUS: dict[type[Exception], HTTPStatus] = {
+    UnknownInvestigation: HTTPStatus.NOT_FOUND,
+    NotNow: HTTPStatus.CONFLICT,
+    ConcurrentWrite: HTTPStatus.CONFLICT,
+    MalformedAlert: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MalformedPayload: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnknownPlaybook: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FaultyPlaybook: HTTPStatus.UNPROCESSABLE_ENTITY,
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""Errors whose message is meant for the client."""
 
 
 class ApiError(Exception):
@@ -26,10 +45,6 @@ def not_found(detail: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, detail)
 
 
-def conflict(detail: str) -> ApiError:
-    return ApiError(HTTPStatus.CONFLICT, detail)
-
-
 def unprocessable(detail: str) -> ApiError:
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
@@ -37,7 +52,7 @@ def unprocessable(detail: str) -> ApiError:
 def as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The exception handler of the whole application. What was not foreseen is logged here and named to nobody."""
     problem = _problem(error, request.url.path)
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ApiError):
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
@@ -49,6 +64,9 @@ def _problem(error: Exception, path: str) -> Problem:
             return _of(error.status, str(error), path)
         case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return _of(HTTPStatus(status), error.detail, path, _errors(error.extra))
+    for kind, status in _STATUS.items():
+        if isinstance(error, kind):
+            return _of(status, str(error), path)
     detail = "the service met an error of its own; its log has the details under this path and time"
     return _of(HTTPStatus.INTERNAL_SERVER_ERROR, detail, path)
 

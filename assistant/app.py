@@ -1,0 +1,59 @@
+"""The one composition root: nothing else builds the store, the ports, the driver and the service around them."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+from assistant.api import intake, investigations
+from assistant.api.bell import Bell
+from assistant.api.desk import Desk
+from assistant.api.problems import as_problem
+from assistant.api.tools import tool_routes
+from assistant.planner.driver import Driver
+from assistant.planner.library import Library
+from assistant.settings import Settings
+from assistant.wire import PREFIX
+from knowledge.catalogue import load_catalogue
+from knowledge.workspace import Workspace
+from tools.registry import all_tools
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The service over one data folder. Its lifespan resumes what is unfinished, and gives the folder back at the end.
+
+    Raises `StoreError` where the folder cannot be used, `CatalogueFault`, `UnknownPlaybook` and `FaultyPlaybook` where
+    the playbook that alerts are walked with cannot be walked.
+    """
+    tools = all_tools()
+    library = Library(load_catalogue(settings.playbook_folders), tools)
+    library.playbook(settings.playbook)  # refused at the start rather than at the first alert
+    workspace = Workspace.open(settings.data_dir, settings.snapshot_roots, settings.baseline_days)
+    bell = Bell()
+    driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))
+    desk = Desk(workspace, driver, bell, playbook=settings.playbook, at_once=settings.at_once, tools=len(tools))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        desk.resume()
+        try:
+            yield
+        finally:
+            desk.close()
+
+    routes = [*intake.ROUTES, *investigations.ROUTES, *tool_routes(tools.values(), workspace.ports)]
+    return Litestar(
+        [Router(PREFIX, route_handlers=routes)],
+        dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
+        exception_handlers={Exception: as_problem},
+        openapi_config=OpenAPIConfig(title="HawkEye", version=version("hawkeye")),
+        lifespan=[lifespan],
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
