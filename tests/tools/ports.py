@@ -127,6 +127,7 @@ class InMemoryLineage:
     all_edges: list[LineageEdge] = field(default_factory=list)
     all_statistics: list[DatasetStatistics] = field(default_factory=list)
     all_changes: list[Change] = field(default_factory=list)
+    all_features: list[Feature] = field(default_factory=list)
 
     def node(self, node: str) -> LineageNode | None:
         return self.nodes.get(node)
@@ -140,6 +141,9 @@ class InMemoryLineage:
     def changes(self, node: str, window: Window) -> Sequence[Change]:
         found = [c for c in self.all_changes if c.node == node and window.contains(c.ts)]
         return sorted(found, key=lambda c: (c.ts, c.kind))
+
+    def readers(self, nodes: Sequence[str]) -> Sequence[str]:
+        return sorted({f.model for f in self.all_features if f.node in nodes})
 
 
 @dataclass
