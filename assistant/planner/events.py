@@ -72,12 +72,15 @@ class ToolAnswered(_Event):
 
 
 class QuestionAsked(_Event):
+    """`recommended_why` says in words why that answer is recommended; `because` holds the facts behind it."""
+
     type: Literal["QuestionAsked"] = "QuestionAsked"
     step: str
     question: str
     why: str
     choices: tuple[Choice, ...]
     recommended: str
+    recommended_why: str = ""
     because: tuple[Because, ...]
 
 
@@ -102,9 +105,12 @@ class ActionProposed(_Event):
 
 
 class ActionApproved(_Event):
+    """`undo` marks the approval to undo an earlier action with the same plan hash."""
+
     type: Literal["ActionApproved"] = "ActionApproved"
     step: str
     plan_hash: str
+    undo: bool = False
     actor: str
     reason: str
 
@@ -142,11 +148,15 @@ class NoteAdded(_Event):
 
 
 class Verdict(BaseModel):
-    """The end of an investigation: the cause, what it happened to, how sure, and what was seen on the way."""
+    """The end of an investigation: the cause, what it happened to, how sure, and what was seen on the way.
+
+    `target` is for reading; `targets` are its parts as ids, for example a feature and the lineage node it broke at.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     cause: str
     target: str
+    targets: tuple[str, ...] = ()
     confidence: float
     explanation: str
     how_to_confirm: str

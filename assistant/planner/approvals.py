@@ -1,0 +1,111 @@
+"""From a plan to the deed: approval, carrying out, reading back, undo. Nothing is done twice."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from assistant.planner.actions import CannotAct, carry_out, changed, is_done, read_state
+from assistant.planner.events import ActionApproved, ActionDone, ActionRefused
+from assistant.planner.investigation import Action, Stage, State
+from assistant.planner.journal import Decide, Draft, Journal, draft
+from assistant.planner.refusals import NotNow
+from tools.ports import PortError, Ports
+
+HAWKEYE = "hawkeye"
+"""The actor of a refusal that no person made."""
+
+
+class Approvals:
+    """Handles the plans of investigations. The caller sees to it that one investigation is handled by one at a time."""
+
+    def __init__(self, journal: Journal, ports: Ports, clock: Callable[[], datetime], follow: Decide) -> None:
+        self._journal = journal
+        self._ports = ports
+        self._clock = clock
+        self._follow = follow
+
+    def approve(self, investigation: str, plan_hash: str, actor: str, reason: str) -> State:
+        """Check, record the approval, and do it. An action that is under way or done is not done again."""
+        action = self._action(investigation, plan_hash)
+        if action.stage is Stage.undone:
+            raise NotNow("the plan was carried out and undone; step back to have a new one made")
+        if action.stage in (Stage.proposed, Stage.refused):
+            objection = self._objection(action)
+            if objection is not None:
+                return self._refused(investigation, action, HAWKEYE, objection)
+            self._approved(investigation, action, actor, reason, undo=False)
+        return self.finish(investigation)
+
+    def refuse(self, investigation: str, plan_hash: str, actor: str, reason: str) -> State:
+        """Record a person's refusal. Refusing again changes nothing."""
+        action = self._action(investigation, plan_hash)
+        if action.stage is Stage.refused:
+            return self._journal.state(investigation)
+        if action.stage is not Stage.proposed:
+            raise NotNow(f"the plan is {action.stage.value} already; undo it instead")
+        return self._refused(investigation, action, actor, reason)
+
+    def undo(self, investigation: str, plan_hash: str, actor: str, reason: str) -> State:
+        """Record the wish and bring the earlier state back. Undoing again changes nothing."""
+        action = self._action(investigation, plan_hash)
+        if action.stage in (Stage.proposed, Stage.refused, Stage.approved):
+            raise NotNow(f"the plan is {action.stage.value}: there is nothing to undo")
+        if action.stage is Stage.done:
+            self._approved(investigation, action, actor, reason, undo=True)
+        return self.finish(investigation)
+
+    def finish(self, investigation: str) -> State:
+        """Carry out what is approved and not yet recorded as done, and answer with the state after it."""
+        state = self._journal.state(investigation)
+        for action in state.unfinished:
+            state = self._carry_out(investigation, action)
+        return state
+
+    def _action(self, investigation: str, plan_hash: str) -> Action:
+        actions = self._journal.state(investigation).actions
+        if plan_hash not in actions:
+            known = ", ".join(actions) or "none"
+            raise NotNow(f"no plan has the hash {plan_hash!r}; the plans of {investigation} are: {known}")
+        return actions[plan_hash]
+
+    def _objection(self, action: Action) -> str | None:
+        """Why the plan must not be carried out any more, or None."""
+        if self._clock() >= action.plan.expires_at:
+            return f"the plan expired at {action.plan.expires_at:%Y-%m-%d %H:%M} UTC; step back to have a new one made"
+        try:
+            differences = changed(action.plan, read_state(self._ports, action.plan))
+        except (CannotAct, PortError) as error:
+            return str(error)
+        if differences:
+            return f"the state has changed since the plan was made ({'; '.join(differences)}); step back for a new one"
+        return None
+
+    def _carry_out(self, investigation: str, action: Action) -> State:
+        """The orchestrator's own state decides: what is so already is recorded and not asked for again."""
+        undo = action.stage is Stage.undoing
+        try:
+            after = read_state(self._ports, action.plan)
+            if not is_done(action.plan, after, undo):
+                after = carry_out(self._ports, action.plan, undo)
+        except (CannotAct, PortError) as error:
+            return self._refused(investigation, action, HAWKEYE, f"approved, but not done: {error}")
+        if not is_done(action.plan, after, undo):
+            return self._refused(investigation, action, HAWKEYE, f"the orchestrator took it but still says {after}")
+        done = draft(ActionDone, step=action.step, plan_hash=action.plan.plan_hash, undo=undo, state_after=after)
+        return self._append(investigation, action, done)
+
+    def _approved(self, investigation: str, action: Action, actor: str, reason: str, *, undo: bool) -> State:
+        fields = {"step": action.step, "plan_hash": action.plan.plan_hash, "actor": actor, "reason": reason}
+        return self._append(investigation, action, draft(ActionApproved, undo=undo, **fields))
+
+    def _refused(self, investigation: str, action: Action, actor: str, reason: str) -> State:
+        fields = {"step": action.step, "plan_hash": action.plan.plan_hash, "actor": actor, "reason": reason}
+        return self._append(investigation, action, draft(ActionRefused, **fields))
+
+    def _append(self, investigation: str, action: Action, one: Draft) -> State:
+        """Append as long as the action is at the stage that was looked at."""
+
+        def decide(state: State) -> Sequence[Draft]:
+            now = state.actions.get(action.plan.plan_hash)
+            return (one,) if now is not None and now.stage is action.stage else ()
+
+        return self._journal.append(investigation, decide, self._follow)
