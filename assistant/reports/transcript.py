@@ -119,8 +119,9 @@ class Transcript:
 
     def _item(self, sign: str, text: str, style: str = "", indent: int = 2) -> None:
         """One entry of a list: the sign hangs left of the text."""
-        for i, line in enumerate(Text(printable(text), style=style).wrap(self._out, self._out.width - indent - 2)):
-            self._out.print(Padding(Text(sign if i == 0 else " ", style=style) + Text(" ") + line, (0, 0, 0, indent)))
+        hang = len(sign) + 1
+        for i, line in enumerate(Text(printable(text), style=style).wrap(self._out, self._out.width - indent - hang)):
+            self._out.print(Padding(Text(f"{sign} " if i == 0 else " " * hang, style=style) + line, (0, 0, 0, indent)))
 
     def _list(self, title: str, entries: Sequence[str], indent: int = 2) -> None:
         if entries:
@@ -161,10 +162,12 @@ class Transcript:
     def _question(self, event: QuestionAsked) -> None:
         self._line(f"? {event.question}", "bold yellow", above=1)
         self._line(f"Why do you ask? {event.why}", "dim", indent=2)
-        for choice in event.choices:
+        for i, choice in enumerate(event.choices, start=1):
             self._labels[(event.step, choice.choice)] = choice.label
-            recommended = choice.choice == event.recommended
-            self._item("●" if recommended else "○", choice.label + ("  (recommended)" if recommended else ""), indent=4)
+            recommended = "  (recommended)" if choice.choice == event.recommended else ""
+            self._item(f"{i}.", choice.label + recommended, "bold" if recommended else "", indent=4)
+        if event.recommended_why:
+            self._item("→", f"recommended because {event.recommended_why}", "dim")
         self._because(event.because)
 
     def _because(self, because: Sequence[Because]) -> None:

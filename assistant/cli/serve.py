@@ -1,0 +1,43 @@
+"""`hawkeye serve`: the API on a port."""
+
+import socket
+from pathlib import Path
+
+import click
+import uvicorn
+
+from assistant.app import create_app
+from assistant.cli.failures import Failure
+from assistant.settings import Settings, load
+
+
+@click.command()
+@click.option("--host", help="the address to listen on, instead of the configured one")
+@click.option("--port", type=int, help="the port; 0 takes a free one")
+@click.option("--data", type=click.Path(path_type=Path), help="the data folder, instead of the configured one")
+def serve(host: str | None, port: int | None, data: Path | None) -> None:
+    """Serve the API, and walk investigations as alerts come in."""
+    settings = load(host=host, port=port, data_dir=data)
+    app = create_app(settings)
+    listening = _listen(settings)
+    address, bound = listening.getsockname()[:2]
+    click.echo(f"HawkEye listens on http://{address}:{bound} over {settings.data_dir}; its schema is at /schema")
+    # A long poll may hold a connection for 30 s; a second is enough for everything else to end in order.
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Bound here and not by uvicorn, so that a taken port is a message and port 0 is named."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise Failure(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Choose another with --host and --port, or HAWKEYE_HOST and HAWKEYE_PORT"
+        ) from None
+    return listening
