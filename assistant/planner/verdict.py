@@ -88,7 +88,7 @@ def _verdict(
         chain=tuple(_chain(state)),
         ruled_out=_each_once(line for finding in findings for line in finding.ruled_out),
         not_checked=_each_once(line for finding in findings for line in _not_checked(finding)),
-        would_settle=_each_once([*would_settle, *(line for finding in findings for line in finding.would_settle)]),
+        would_settle=_each_once([*would_settle, *_would_settle(findings, unsure=cause.id == INCONCLUSIVE)]),
     )
 
 
@@ -115,6 +115,19 @@ def _not_checked(finding: Finding) -> Iterator[str]:
     yield from finding.not_checked
     if finding.status in (Status.no_data, Status.failed) and not finding.not_checked:
         yield f"{finding.tool}: {finding.headline}"
+
+
+def _would_settle(findings: Iterable[Finding], unsure: bool) -> Iterator[str]:
+    """What the tools say; for an unsure verdict also every answer that is missing, and more data if nothing is."""
+    open_ends = 0
+    for finding in findings:
+        yield from finding.would_settle
+        unanswered = finding.status is not Status.answered
+        open_ends += bool(finding.would_settle) or unanswered
+        if unsure and unanswered and not finding.would_settle:
+            yield f"An answer from {finding.tool}: {finding.headline}"
+    if unsure and not open_ends:
+        yield "More hours of data after the drop: all checks were made, but none of them stands out enough."
 
 
 def _each_once(lines: Iterable[str]) -> tuple[str, ...]:
