@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from assistant.reports import figures
@@ -111,17 +110,24 @@ class Transcript:
     def end(self) -> None:
         """The verdict line, where there is a verdict."""
         if self._verdict is not None:
-            self._line(verdict_line(self._verdict), "bold", above=1)
+            self._out.print()
+            self._out.print(Text(verdict_line(self._verdict), style="bold"), soft_wrap=True)  # one line, for scripts
 
     def _line(self, text: str, style: str = "", indent: int = 0, above: int = 0) -> None:
         if text:
-            self._out.print(Padding(Text(printable(text), style=style), (above, 0, 0, indent)))
+            self._out.print("\n" * above, end="")
+            self._hang("", text, style, indent)
 
     def _item(self, sign: str, text: str, style: str = "", indent: int = 2) -> None:
         """One entry of a list: the sign hangs left of the text."""
-        hang = len(sign) + 1
-        for i, line in enumerate(Text(printable(text), style=style).wrap(self._out, self._out.width - indent - hang)):
-            self._out.print(Padding(Text(f"{sign} " if i == 0 else " " * hang, style=style) + line, (0, 0, 0, indent)))
+        self._hang(f"{sign} ", text, style, indent)
+
+    def _hang(self, sign: str, text: str, style: str, indent: int) -> None:
+        width = max(self._out.width - indent - len(sign), 20)
+        for i, line in enumerate(Text(printable(text), style=style).wrap(self._out, width)):
+            line.rstrip()
+            margin = " " * indent + (sign if i == 0 else " " * len(sign))
+            self._out.print(Text(margin, style=style) + line, soft_wrap=True)
 
     def _list(self, title: str, entries: Sequence[str], indent: int = 2) -> None:
         if entries:
