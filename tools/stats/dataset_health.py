@@ -90,13 +90,17 @@ def health(series: Series, columns: Iterable[str], judge_means: bool) -> Health:
         return Health(
             (), runs, history, f"it has {history} earlier runs; {MIN_HISTORY} are needed to know what is usual"
         )
+    names = sorted(columns)
     found = [_judge(series, "volume", None, _log_rows)]
-    for column in sorted(columns):
+    for column in names:
         found.append(_gone(series, column))
         found.append(_judge(series, "nulls", column, _null_share(column)))
         if judge_means:
             found.append(_judge(series, "shift", column, _mean(column, _deviation(series.history, column))))
-    return Health(tuple(anomaly for anomaly in found if anomaly), runs, history)
+    anomalies = tuple(anomaly for anomaly in found if anomaly)
+    if names and not anomalies and not any(name in run.columns for run in series.current for name in names):
+        return Health((), runs, history, f"its runs in the window say nothing of its column {', '.join(names[:3])}")
+    return Health(anomalies, runs, history)
 
 
 def columns_of(series: Series) -> list[str]:

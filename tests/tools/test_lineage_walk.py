@@ -1,0 +1,273 @@
+"""lineage_walk on a small pipeline with three weeks of six-hourly runs: faults at each place, and days without any."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from tests.tools.ports import InMemoryLineage, InMemoryModels, InMemoryPorts
+from tools.contract import Finding, Status
+from tools.lineage_walk import TOOL, LineageWalkParams
+from tools.records import (
+    Change,
+    ChangeKind,
+    ColumnStatistics,
+    DatasetStatistics,
+    Feature,
+    LineageEdge,
+    LineageNode,
+    Model,
+    Window,
+)
+
+FIRST = datetime(2013, 4, 13, tzinfo=UTC)
+ONSET = datetime(2013, 5, 4, 12, tzinfo=UTC)
+WINDOW = Window(start=datetime(2013, 5, 4, 11, tzinfo=UTC), end=datetime(2013, 5, 5, 8, tzinfo=UTC))
+BASELINE = Window(start=FIRST, end=WINDOW.start)
+CHAIN = {
+    "clean": ("job.clean", ["raw"]),
+    "flights": ("job.flights", ["raw_flights"]),
+    "joined": ("job.join", ["clean", "flights"]),
+    "serving": ("job.assemble", ["joined", "flights"]),
+}
+WIND, DELAY = {"raw", "clean", "joined", "serving"}, {"raw_flights", "flights", "serving"}
+Edit = Callable[[str, datetime, dict[str, float]], None]
+
+
+def runs() -> Iterator[datetime]:
+    for index in range(90):
+        yield FIRST + timedelta(hours=6 * index)
+
+
+def edges() -> list[LineageEdge]:
+    found = []
+    for output, (job, inputs) in CHAIN.items():
+        found.append(LineageEdge(upstream=job, downstream=output))
+        for source in inputs:
+            found.append(LineageEdge(upstream=source, downstream=job))
+            for column, holders in (("wind", WIND), ("delay", DELAY)):
+                if source in holders and output in holders and (source, output) != ("flights", "joined"):
+                    edge = {"upstream_column": column, "downstream_column": column}
+                    found.append(LineageEdge(upstream=source, downstream=output, **edge))
+    return found
+
+
+def statistics(edit: Edit | None, seed: int, blind: frozenset[str]) -> list[DatasetStatistics]:
+    rng = np.random.default_rng(seed)
+    out = []
+    for ts in runs():
+        rows = float(rng.poisson(120 if ts.hour == 6 else 600))
+        level = rng.normal(10, 3)
+        for node in ["raw", "raw_flights", *CHAIN]:
+            figures = {"rows": rows, "nulls": float(rng.binomial(int(rows), 0.01)), "mean": level + rng.normal(0, 0.2)}
+            if edit:
+                edit(node, ts, figures)
+            column = ColumnStatistics(null_count=int(figures["nulls"]), mean=figures["mean"], variance=16.0)
+            names = [name for name, holders in (("wind", WIND), ("delay", DELAY)) if node in holders]
+            columns = dict.fromkeys([*names, "key"], column)
+            for name in names if figures.get("gone") else ():
+                del columns[name]
+            if figures.get("silent"):
+                columns = {}
+            if node not in blind:
+                out.append(DatasetStatistics(node=node, ts=ts, row_count=int(figures["rows"]), columns=columns))
+    return out
+
+
+def world(
+    edit: Edit | None = None, changes: list[Change] | None = None, seed: int = 0, blind: frozenset[str] = frozenset()
+) -> InMemoryPorts:
+    jobs = {job for job, _ in CHAIN.values()}
+    names = {*CHAIN, "raw", "raw_flights"}
+    nodes = {n: LineageNode(node=n, kind="job" if n in jobs else "dataset") for n in sorted(names | jobs)}
+    features = [
+        Feature(model="dcn", feature="wind", kind="dense", node="serving", column="wind"),
+        Feature(model="dcn", feature="delay", kind="dense", node="serving", column="delay"),
+        Feature(model="mlp", feature="delay", kind="dense", node="serving", column="delay"),
+    ]
+    models = {m: Model(model=m, product="p", title=m, pipeline=f"train_{m}") for m in ("dcn", "mlp")}
+    lineage = InMemoryLineage(nodes, edges(), statistics(edit, seed, blind), changes or [], features)
+    return InMemoryPorts(lineage=lineage, models=InMemoryModels(by_name=models, all_features=features))
+
+
+def ask(ports: InMemoryPorts, node: str = "serving", column: str | None = "wind") -> Finding:
+    return TOOL.run(LineageWalkParams(node=node, column=column, window=WINDOW, baseline=BASELINE), ports)
+
+
+def nulls_from(*nodes: str) -> Edit:
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        if node in nodes and ts >= ONSET:
+            figures["nulls"] = figures["rows"] / 3
+
+    return edit
+
+
+def shift_from(*nodes: str) -> Edit:
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        if node in nodes and ts >= ONSET:
+            figures["mean"] += 40
+
+    return edit
+
+
+def code(ts: datetime = ONSET, node: str = "job.join") -> Change:
+    return Change(node=node, ts=ts, kind=ChangeKind.code, before="v1", after="v2", url="https://git/x")
+
+
+def test_a_join_that_breaks_is_found_with_its_change() -> None:
+    found = ask(world(nulls_from("joined", "serving"), [code(), code(ONSET - timedelta(days=9))]))
+    assert found.status is Status.answered
+    assert found.facts == {
+        "root": "joined",
+        "root_job": "job.join",
+        "anomaly": "nulls",
+        "change": "code",
+        "change_id": "job.join/code@2013-05-04T12:00Z",
+        "root_is_source": False,
+        "pipeline": "train_dcn",
+        "downstream_models": 1,
+        "confidence": found.facts["confidence"],
+    }
+    assert isinstance(found.facts["confidence"], float)
+    assert found.facts["confidence"] >= 0.95
+    assert found.interesting
+    assert any("clean.wind looks as it usually does" in line for line in found.ruled_out)
+    assert any("v1 to v2" in item.claim for item in found.evidence)
+    assert all(item.sources for item in found.evidence)
+    assert found.charts[0].mark is not None
+
+
+def test_a_source_that_breaks_has_no_change() -> None:
+    found = ask(world(nulls_from("raw", "clean", "joined", "serving"), [code()]))
+    assert (found.facts["root"], found.facts["root_is_source"]) == ("raw", True)
+    assert (found.facts["anomaly"], found.facts["change"]) == ("nulls", "none")
+
+
+def test_the_world_moving_is_a_shift_at_the_source() -> None:
+    found = ask(world(shift_from("raw", "clean", "joined", "serving")))
+    assert (found.facts["root"], found.facts["anomaly"], found.facts["change"]) == ("raw", "shift", "none")
+    assert found.facts["root_is_source"] is True
+    assert "the world moved" in found.headline
+
+
+def test_a_storm_at_the_source_does_not_explain_nulls_of_the_join() -> None:
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        shift_from("raw", "clean", "joined", "serving")(node, ts, figures)
+        nulls_from("joined", "serving")(node, ts, figures)
+
+    found = ask(world(edit, [code()]))
+    assert (found.facts["root"], found.facts["anomaly"], found.facts["change"]) == ("joined", "nulls", "code")
+
+
+def test_what_broke_later_upstream_is_not_the_cause() -> None:
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        nulls_from("joined", "serving")(node, ts, figures)
+        if node == "clean" and ts >= ONSET + timedelta(hours=6):
+            figures["nulls"] = figures["rows"] / 2
+
+    assert ask(world(edit, [code()])).facts["root"] == "joined"
+
+
+def test_an_onset_before_the_window_is_found_and_so_is_the_change() -> None:
+    early = ONSET - timedelta(hours=12)
+
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        if node in ("joined", "serving") and ts >= early:
+            figures["nulls"] = figures["rows"] / 3
+
+    found = ask(world(edit, [code(early)]))
+    assert found.facts["change"] == "code"
+    assert "since 2013-05-04 00:00 UTC" in found.headline
+
+
+def test_a_change_that_ran_well_first_is_less_sure_and_one_after_the_onset_is_not_named() -> None:
+    broken = nulls_from("joined", "serving")
+    sure = ask(world(broken, [code()])).facts["confidence"]
+    earlier = ask(world(broken, [code(ONSET - timedelta(hours=18))]))
+    assert earlier.facts["change"] == "code"
+    assert isinstance(sure, float)
+    assert isinstance(earlier.facts["confidence"], float)
+    assert earlier.facts["confidence"] < sure
+    assert ask(world(broken, [code(ONSET + timedelta(hours=6))])).facts["change"] == "none"
+
+
+def test_too_few_rows_and_a_lost_column_have_their_names() -> None:
+    def fewer(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        if node in ("joined", "serving") and ts >= ONSET:
+            figures["rows"], figures["nulls"] = figures["rows"] / 10, 0
+
+    def lost(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        if node in ("joined", "serving") and ts >= ONSET:
+            figures["gone"] = 1
+
+    volume, schema = ask(world(fewer)), ask(world(lost))
+    assert (volume.facts["root"], volume.facts["anomaly"]) == ("joined", "volume")
+    assert (schema.facts["root"], schema.facts["anomaly"]) == ("joined", "schema")
+
+
+def test_a_dataset_without_statistics_is_passed_and_said() -> None:
+    found = ask(world(nulls_from("joined", "serving"), [code()], blind=frozenset({"clean"})))
+    assert found.facts["root"] == "joined"
+    assert any(line.startswith("clean.wind: it has no statistics") for line in found.not_checked)
+    confidence = found.facts["confidence"]
+    assert isinstance(confidence, float)
+    assert confidence < 0.8
+    through = ask(world(nulls_from("raw", "clean", "joined", "serving"), blind=frozenset({"clean", "joined"})))
+    assert through.facts["root"] == "raw"
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_an_ordinary_day_accuses_nothing(seed: int) -> None:
+    for column in ("wind", "delay", None):
+        found = ask(world(seed=seed, changes=[code()]), column=column)
+        assert found.facts["anomaly"] == "none"
+        assert (found.facts["root"], found.interesting) == (None, False)
+
+
+def test_one_odd_run_in_the_window_accuses_nothing() -> None:
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        if ts == ONSET:
+            nulls_from("joined", "serving")(node, ts, figures)
+
+    assert ask(world(edit, [code()])).facts["anomaly"] == "none"
+
+
+def test_without_a_column_the_broken_ones_are_found() -> None:
+    found = ask(world(nulls_from("joined", "serving"), [code()]), column=None)
+    assert (found.facts["root"], found.facts["change"]) == ("joined", "code")
+
+
+def test_no_such_dataset_and_no_statistics_at_all_are_no_data() -> None:
+    assert "knows no dataset" in ask(world(), node="nowhere").headline
+    everything = frozenset({"raw", "raw_flights", *CHAIN})
+    blind = ask(world(blind=everything))
+    assert blind.status is Status.no_data
+    assert "no statistics in the window" in blind.headline
+
+
+def test_the_order_of_records_does_not_matter_and_json_keeps_the_bits() -> None:
+    ports = world(nulls_from("joined", "serving"), [code()])
+    first = ask(ports).model_dump_json()
+    ports.lineage.all_edges.reverse()
+    ports.lineage.all_statistics.reverse()
+    assert ask(ports).model_dump_json() == first
+    assert Finding.model_validate_json(first).model_dump_json() == first
+
+
+def test_a_run_that_tells_nothing_of_its_columns_is_not_taken_for_healthy() -> None:
+    def edit(node: str, ts: datetime, figures: dict[str, float]) -> None:
+        nulls_from("joined", "serving")(node, ts, figures)
+        if node == "clean" and ts >= ONSET:
+            figures["silent"] = 1
+
+    found = ask(world(edit, [code()]))
+    assert found.facts["root"] == "joined"
+    assert any("nothing of its column wind" in line for line in found.not_checked)
+
+
+def test_a_table_that_reads_itself_ends_the_walk() -> None:
+    ports = world(nulls_from("joined", "serving"), [code()])
+    ports.lineage.all_edges.append(LineageEdge(upstream="serving", downstream="job.join"))
+    ports.lineage.all_edges.append(LineageEdge(upstream="joined", downstream="job.join"))
+    assert ask(ports).facts["anomaly"] == "nulls"
