@@ -1,0 +1,201 @@
+"""Which model, segment, part of the infrastructure or move of the traffic does a drop belong to, and is it a drop at
+all?
+
+The top line of one day against another proves little here: the world moves it by itself. So three things are asked of
+the same additive points. How does the window lie among the same hours of the baseline days? How much of the change is
+the mix of the traffic, exactly? And who fell *against the others in the same hours*, by more than such contrasts
+moved on baseline days? Every test takes whole blocks of the window's hours as its unit, so swings within a day cannot
+pose as evidence."""
+
+from collections.abc import Mapping
+
+from tools.contract import Facts, Finding, Params, Result, Status, Tool
+from tools.numbers import Num
+from tools.ports import Ports
+from tools.records import Cube, Metric, MetricRole, Product, Window
+from tools.stats.attribution import Attribution, attribute
+from tools.stats.attribution_report import charts, evidence, headline, ruled_out
+from tools.stats.blocks import Blocks, aligned
+from tools.stats.panel import Panel
+from tools.stats.robust import MIN_HISTORY, Tail
+from tools.stats.settled import settled
+from tools.stats.suspects import Suspect
+
+
+class ModelIsolationParams(Params):
+    product: str
+    metric: str
+    window: Window
+    baseline: Window
+
+
+class ModelIsolationFacts(Facts):
+    """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model that is most
+    degraded against the others in the same hours; whether it is degraded at all says `model_degraded`. `confidence`
+    is the probability that `factor` is right; see `tools.stats.attribution`."""
+
+    drop_is_real: bool | None = None
+    drop: Num | None = None
+    factor: str | None = None
+    model: str | None = None
+    model_degraded: bool | None = None
+    segment: str | None = None
+    infra: str | None = None
+    mix_share: Num | None = None
+    models_checked: int = 0
+    confidence: Num | None = None
+
+
+class ContrastRow(Result):
+    """One group against the rest in the same hours, less what its baseline contrasts predict."""
+
+    kind: str
+    group: str
+    role: str
+    effect: Num
+    low: Num
+    high: Num
+    p_value: Num
+    q_value: Num
+    weight: Num
+
+
+class ModelIsolationResult(Result):
+    """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly."""
+
+    blocks: int
+    window: Window
+    baseline_level: Num
+    current_level: Num
+    mix_effect: Num
+    within_effect: Num
+    mix_by_dimension: dict[str, Num]
+    contrasts: tuple[ContrastRow, ...]
+
+
+def run(params: ModelIsolationParams, ports: Ports) -> Finding:
+    """Gather the cubes of the product's metrics, and attribute the drop."""
+    product = ports.metrics.product(params.product)
+    if product is None:
+        return _no_data(f"no product is called {params.product!r}; check the alert's product label")
+    metric = next((m for m in product.metrics if m.name == params.metric), None)
+    if metric is None:
+        known = ", ".join(m.name for m in product.metrics) or "none"
+        return _no_data(f"product {product.product!r} has no metric {params.metric!r}; it has: {known}")
+    blocks = aligned(params.window, params.baseline)
+    cubes = _cubes(ports, product, metric, params)
+    panels = _panels(cubes, blocks)
+    if not panels[MetricRole.topline].sums().den[-1].sum() > 0:
+        return _no_data(
+            f"{metric.name} has no points in {params.window}; check the window, or that metrics still arrive"
+        )
+    models = tuple(model.model for model in ports.models.models(product.product))
+    return _answer(metric, attribute(panels, _tails(metric), models), params)
+
+
+def _cubes(ports: Ports, product: Product, metric: Metric, params: ModelIsolationParams) -> dict[MetricRole, Cube]:
+    """One cube per role, the alerted metric as the top line, over everything from the baseline to the window's end."""
+    span = Window(
+        start=min(params.baseline.start, params.window.start), end=max(params.baseline.end, params.window.end)
+    )
+    names = {MetricRole.topline: metric.name}
+    for other in sorted(product.metrics, key=lambda m: m.name):
+        if other.name != metric.name and other.role is not MetricRole.topline:
+            names.setdefault(other.role, other.name)
+    return {role: ports.metrics.cube(product.product, name, span) for role, name in names.items()}
+
+
+def _panels(cubes: Mapping[MetricRole, Cube], blocks: Blocks) -> dict[MetricRole, Panel]:
+    labels, traffic = cubes.get(MetricRole.label_rate), cubes.get(MetricRole.prediction_mean)
+    if labels is not None and traffic is not None:
+        blocks = settled(labels, traffic, blocks)
+    panels = {role: Panel(cube, blocks) for role, cube in cubes.items()}
+    return {role: panel for role, panel in panels.items() if len(panel) or role is MetricRole.topline}
+
+
+def _tails(metric: Metric) -> dict[MetricRole, Tail]:
+    """The bad direction of each role. A model's predictions may go wrong either way."""
+    topline: dict[str, Tail] = {"higher": "low", "lower": "high", "neither": "both"}
+    return {
+        MetricRole.topline: topline[metric.better],
+        MetricRole.log_loss: "high",
+        MetricRole.calibration: "both",
+        MetricRole.prediction_mean: "both",
+        MetricRole.label_rate: "both",
+    }
+
+
+def _no_data(message: str) -> Finding:
+    return TOOL.finding(Status.no_data, message, would_settle=(message,))
+
+
+def _answer(metric: Metric, found: Attribution, params: ModelIsolationParams) -> Finding:
+    facts = ModelIsolationFacts(
+        drop_is_real=found.drop_is_real,
+        drop=found.drop,
+        factor=found.factor,
+        model=found.model,
+        model_degraded=found.model_degraded,
+        segment=found.segment,
+        infra=found.infra,
+        mix_share=found.mix_share,
+        models_checked=len(found.models_checked),
+        confidence=found.confidence,
+    )
+    return TOOL.finding(
+        Status.inconclusive if found.factor is None else Status.answered,
+        headline(metric, found),
+        facts=facts,
+        result=_result(found, params),
+        interesting=found.factor not in (None, "none"),
+        evidence=evidence(params.product, metric, found, params.window),
+        ruled_out=ruled_out(found),
+        not_checked=found.not_checked,
+        would_settle=_would_settle(found),
+        charts=charts(metric, found),
+    )
+
+
+def _would_settle(found: Attribution) -> tuple[str, ...]:
+    if found.factor is not None:
+        return ()
+    if found.blocks < MIN_HISTORY:
+        return (f"a baseline that holds at least {MIN_HISTORY} days with the window's hours (it holds {found.blocks})",)
+    return ("more hours of data in the window, or more traffic: the contrasts are too noisy to name or clear a factor",)
+
+
+def _result(found: Attribution, params: ModelIsolationParams) -> ModelIsolationResult:
+    return ModelIsolationResult(
+        blocks=found.blocks,
+        window=params.window,
+        baseline_level=found.usual_level,
+        current_level=found.levels[-1],
+        mix_effect=found.mix.split.mix,
+        within_effect=found.mix.split.within,
+        mix_by_dimension={name: split.mix for name, split in found.mix.by_dimension.items()},
+        contrasts=tuple(_row(s) for s in found.suspects),
+    )
+
+
+def _row(suspect: Suspect) -> ContrastRow:
+    return ContrastRow(
+        kind=suspect.kind,
+        group=suspect.name,
+        role=suspect.role,
+        effect=suspect.departure.effect,
+        low=suspect.departure.low,
+        high=suspect.departure.high,
+        p_value=suspect.departure.p_value,
+        q_value=suspect.q_value,
+        weight=suspect.weight,
+    )
+
+
+TOOL: Tool[ModelIsolationParams, ModelIsolationFacts, ModelIsolationResult] = Tool(
+    name="model_isolation",
+    question="Is the drop real, and which model, segment, infrastructure or traffic does it belong to?",
+    params=ModelIsolationParams,
+    facts=ModelIsolationFacts,
+    result=ModelIsolationResult,
+    run=run,
+)

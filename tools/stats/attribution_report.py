@@ -1,0 +1,187 @@
+"""An attribution in words, evidence and charts."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
+from tools.records import Metric, MetricRole, Window
+from tools.stats.attribution import Attribution
+from tools.stats.robust import Departure
+from tools.stats.suspects import Suspect
+
+CONTRAST_METHOD = (
+    "Mantel-Haenszel contrast in the same hours, against its own baseline days at comparable levels (t prediction "
+    "interval), Benjamini-Hochberg over all contrasts"
+)
+LEVEL_METHOD = "the same hours of the baseline days, one value a day, t prediction interval with autocorrelation"
+MIX_METHOD = "exact midpoint (Kitagawa) split over the finest cells, against the same split of each baseline day"
+
+
+def headline(metric: Metric, found: Attribution) -> str:
+    """One sentence: the factor and its size."""
+    size = f"{metric.name} is {_amount(found.drop)} {'worse' if found.drop > 0 else 'better'} than usual"
+    match found.factor:
+        case "model":
+            where = f", in {found.segment}" if found.segment else ""
+            return f"{size}; {found.model} fell against the other models in the same hours{where}"
+        case "infra":
+            return f"{size}; {found.infra} fell against the rest in the same hours, for every model"
+        case "segment":
+            return f"{size}; most of it is {found.segment}, for every model"
+        case "traffic":
+            return (
+                f"{size}; the mix of the traffic makes {_amount(abs(found.mix.split.mix))} of it, no model is at fault"
+            )
+        case "shared":
+            return f"{size}; all models fell together in the same hours, and nobody stands out"
+        case "none":
+            return f"{size}, which is within the swings of the baseline days, and no contrast stands out"
+    return f"{size}; it cannot be attributed with this data"
+
+
+def evidence(product: str, metric: Metric, found: Attribution, window: Window) -> tuple[Evidence, ...]:
+    """The claims behind the factor: level, mix, and the contrasts that matter most."""
+    source = (Source(kind=SourceKind.metric, ref=f"{product}/{metric.name}"),)
+    items = [_level(metric, found, window, source)]
+    if found.adjusted.known:
+        items.append(_adjusted(metric, found, window, source))
+    if found.mix.mix.known:
+        items.append(_mix(metric, found, window, source))
+    items += [_contrast(s, found, product, window) for s in _shown(found)]
+    return tuple(items)
+
+
+def ruled_out(found: Attribution) -> tuple[str, ...]:
+    """What was tested and did not stand out. Nothing is ruled out when nothing could be decided."""
+    if found.factor is None:
+        return ()
+    said = [
+        f"model {name}: no worse than usual against the other models in the same hours"
+        for name in found.models_checked
+        if not (found.model_degraded and name == found.model)
+    ]
+    places = [s for s in found.suspects if s.kind == "infra" and s.departure.known]
+    if places and found.infra is None:
+        said.append(f"infrastructure: none of {len(places)} values stands out against the rest in the same hours")
+    if found.factor != "traffic" and found.mix.mix.known:
+        share = f" ({found.mix_share:.0%} of the drop)" if found.mix_share is not None else ""
+        said.append(f"traffic mix: it moved the metric by {_amount(found.mix.split.mix)}{share}")
+    return tuple(said)
+
+
+def charts(metric: Metric, found: Attribution) -> tuple[Chart, ...]:
+    """The top line per block, and the contrasts of the most degraded model."""
+    drawn = [_chart(f"{metric.name}, same hours of each day", found.levels)]
+    for s in found.suspects:
+        if s.kind == "model" and s.model == found.model and s.role in (MetricRole.topline, MetricRole.log_loss):
+            unit = "difference" if s.role is MetricRole.topline else "log ratio"
+            drawn.append(_chart(f"{s.model} against the others, {s.role.value} ({unit})", s.contrast.effect))
+    return tuple(drawn)
+
+
+def _chart(title: str, values: Iterable[float]) -> Chart:
+    kept = tuple(round(float(v), 6) for v in values)
+    return Chart(title=title, values=kept, mark=len(kept) - 1)
+
+
+def _level(metric: Metric, found: Attribution, window: Window, source: tuple[Source, ...]) -> Evidence:
+    claim = (
+        f"{metric.name} is {found.levels[-1]:.4g} in the window and was {found.usual_level:.4g} in the same hours of "
+        f"{found.blocks} baseline days"
+    )
+    return Evidence(
+        claim=claim,
+        bearing=_bearing(found.raw, 0.05),
+        effect=_estimate(found.raw),
+        method=LEVEL_METHOD,
+        p_value=found.raw.p_value,
+        n=found.blocks,
+        window=window,
+        sources=source,
+    )
+
+
+def _adjusted(metric: Metric, found: Attribution, window: Window, source: tuple[Source, ...]) -> Evidence:
+    return Evidence(
+        claim=f"for the label rate of its hours, {metric.name} is {_signed(found.adjusted.effect)} away from usual",
+        bearing=_bearing(found.adjusted, 0.01),
+        effect=_estimate(found.adjusted),
+        method="regression of the baseline days on their label rate, t prediction interval",
+        p_value=found.adjusted.p_value,
+        n=found.adjusted.blocks,
+        window=window,
+        sources=source,
+    )
+
+
+def _mix(metric: Metric, found: Attribution, window: Window, source: tuple[Source, ...]) -> Evidence:
+    moved = [m for m in found.moved if m.q_value < 0.01][:3]
+    shares = "; ".join(f"{m.dimension} {m.value} {m.usual:.1%} to {m.share:.1%}" for m in moved)
+    claim = (
+        f"the mix of the traffic moved {metric.name} by {_signed(found.mix.split.mix)}, the rates within it by "
+        f"{_signed(found.mix.split.within)}" + (f" (shares that moved: {shares})" if shares else "")
+    )
+    return Evidence(
+        claim=claim,
+        bearing="for" if found.factor == "traffic" else "against",
+        effect=_estimate(found.mix.mix),
+        method=MIX_METHOD,
+        p_value=found.mix.mix.p_value,
+        n=found.mix.mix.blocks,
+        window=window,
+        sources=source,
+    )
+
+
+def _shown(found: Attribution) -> list[Suspect]:
+    """The most degraded model on every role, then what is accused, then the worst places; at most ten."""
+    mine = [s for s in found.suspects if s.kind == "model" and s.model == found.model and s.departure.known]
+    named = [s for s in found.accused if s.kind == "model_segment"]
+    places = [s for s in found.suspects if s.name in (found.infra, found.segment) and s.kind in ("infra", "segment")]
+    rest = [s for s in found.suspects if s.kind in ("infra", "segment") and s.departure.known and s not in places]
+    ordered = [*mine, *sorted(named, key=_by_q), *sorted(places, key=_by_q), *sorted(rest, key=_by_q)[:2]]
+    return ordered[:10]
+
+
+def _by_q(suspect: Suspect) -> tuple[float, float, str]:
+    return suspect.q_value, suspect.departure.p_value, suspect.name
+
+
+def _contrast(suspect: Suspect, found: Attribution, product: str, window: Window) -> Evidence:
+    departure = suspect.departure
+    if suspect.role is MetricRole.topline:
+        moved = f"{_signed(departure.effect)} against the rest in the same hours"
+    else:
+        moved = f"{np.expm1(departure.effect):+.1%} against the rest in the same hours"
+    named = suspect in found.accused or (
+        found.factor in ("infra", "segment") and suspect.name in (found.infra, found.segment)
+    )
+    return Evidence(
+        claim=f"{suspect.role.value} of {suspect.name}: {moved}, beyond its usual difference",
+        bearing="for" if named else "context",
+        effect=_estimate(departure, "" if suspect.role is MetricRole.topline else "log ratio"),
+        method=CONTRAST_METHOD,
+        p_value=departure.p_value,
+        q_value=suspect.q_value,
+        n=departure.blocks,
+        window=window,
+        sources=(Source(kind=SourceKind.metric, ref=f"{product}/{suspect.role.value}"),),
+    )
+
+
+def _bearing(departure: Departure, alpha: float) -> Literal["for", "against", "context"]:
+    return "for" if departure.p_value < alpha else "against" if departure.known else "context"
+
+
+def _estimate(departure: Departure, unit: str = "") -> Estimate:
+    return Estimate(value=departure.effect, low=departure.low, high=departure.high, unit=unit)
+
+
+def _amount(value: float) -> str:
+    return f"{abs(value):.3g}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}"

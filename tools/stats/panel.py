@@ -1,0 +1,99 @@
+"""Panels: a cube of additive points, cleaned and laid out as dimension value × block × hour."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.records import Cube
+from tools.stats.blocks import Blocks
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of numerators and denominators, float64[..., K+1, H]; the leading axes are dimension values."""
+
+    num: Floats
+    den: Floats
+
+
+@dataclass(frozen=True)
+class Coded:
+    """The values of a dimension: sorted `names`, and for each row the index of its name, int64[n]."""
+
+    names: tuple[str, ...]
+    codes: Codes
+
+
+class Panel:
+    """The rows of a cube that lie in the blocks. `dropped` counts the rows that are no numbers, `repeated` those that
+    say again what an earlier row of the same time and dimensions said (the later row wins)."""
+
+    def __init__(self, cube: Cube, blocks: Blocks) -> None:
+        self.blocks = blocks
+        cells = blocks.cells(cube.ts)
+        sound = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
+        inside = cells >= 0
+        again = _repeated(cube)
+        self.dropped, self.repeated = int((inside & ~sound).sum()), int((inside & again).sum())
+        keep = np.flatnonzero(inside & sound & ~again)
+        self._rows, self._dims, self._coded = keep, cube.dims, dict[str, Coded]()
+        self.cells, self.num, self.den = cells[keep], cube.numerator[keep], cube.denominator[keep]
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        return tuple(sorted(self._dims))
+
+    def coded(self, dimension: str) -> Coded:
+        """The values of a dimension as codes; a dimension that the cube lacks is "" everywhere."""
+        if dimension not in self._coded:
+            values = self._dims.get(dimension)
+            self._coded[dimension] = (
+                Coded(("",), np.zeros(len(self), dtype=np.int64)) if values is None else encode(values[self._rows])
+            )
+        return self._coded[dimension]
+
+    def sums(self, dimensions: Iterable[str] = ()) -> Sums:
+        """Sums by the values of the dimensions, in their order: float64[len(names) of each ..., K+1, H]."""
+        coded = [self.coded(name) for name in dimensions]
+        shape = (*(len(c.names) for c in coded), len(self.blocks.starts), self.blocks.hours)
+        index = self.cells
+        size = shape[-1] * shape[-2]
+        for c in reversed(coded):
+            index = index + c.codes * size
+            size *= len(c.names)
+        return Sums(*(added(index, weights, shape) for weights in (self.num, self.den)))
+
+
+def encode(values: NDArray[np.str_]) -> Coded:
+    """Sorted distinct values and the index of each row's value. A dictionary, since sorting strings is five times
+    slower."""
+    listed = values.tolist()
+    names = sorted(dict.fromkeys(listed))
+    index = {name: i for i, name in enumerate(names)}
+    codes = np.fromiter(map(index.__getitem__, listed), dtype=np.int64, count=len(listed))
+    return Coded(tuple(str(name) for name in names), codes)
+
+
+def _repeated(cube: Cube) -> NDArray[np.bool_]:
+    """bool[n]: rows that are followed by a row of the same time and dimensions. Cubes are sorted, so twins are
+    neighbours."""
+    at = np.flatnonzero(cube.ts[1:] == cube.ts[:-1])
+    for values in cube.dims.values():
+        at = at[values[at + 1] == values[at]]
+    again = np.zeros(len(cube), dtype=np.bool_)
+    again[at] = True
+    return again
+
+
+def added(index: Codes, weights: Floats, shape: tuple[int, ...]) -> Floats:
+    """Weights summed by index. Without rows bincount would answer in integers."""
+    return np.bincount(index, weights=weights, minlength=math.prod(shape)).astype(np.float64).reshape(shape)

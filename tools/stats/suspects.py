@@ -1,0 +1,152 @@
+"""Every value of every dimension under the same suspicion: its concurrent contrast against its own history."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from tools.records import MetricRole
+from tools.stats.contrast import Contrast, Kind, contrast
+from tools.stats.multiplicity import benjamini_hochberg
+from tools.stats.panel import Panel, Sums
+from tools.stats.robust import Departure, Tail, departure
+
+MODEL = "model"
+MIN_DENOMINATOR = 50.0
+"""A group with less than this in the current block is too small to say anything about."""
+
+SuspectKind = Literal["model", "model_segment", "infra", "segment"]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One group, one metric: `model`, and `dimension` = `value` where the group is narrower or another one than a
+    model.
+
+    `departure` is the group's contrast against the rest now, less what its baseline contrasts predict; `weight` is
+    its share of the metric's denominators now, so effect x weight is what it adds to the whole.
+    """
+
+    kind: SuspectKind
+    role: MetricRole
+    model: str | None
+    dimension: str | None
+    value: str | None
+    contrast: Contrast
+    departure: Departure
+    weight: float
+    q_value: float = float("nan")
+
+    @property
+    def name(self) -> str:
+        place = f"{self.dimension}={self.value}" if self.dimension else ""
+        return f"{self.model} in {place}" if self.model and place else self.model or place
+
+    @property
+    def contribution(self) -> float:
+        return self.departure.effect * self.weight
+
+
+def find_suspects(
+    panels: Mapping[MetricRole, Panel], tails: Mapping[MetricRole, Tail], segments: Sequence[str], infra: Sequence[str]
+) -> list[Suspect]:
+    """The contrasts of all groups, with Benjamini-Hochberg q values over all of them together, in a fixed order.
+
+    Models, and models within segments, are compared on every metric; infrastructure and segments on the top line, in
+    strata of model and hour so that a fault of one model does not show as one of the places that it serves most.
+    """
+    found: list[Suspect] = []
+    for role, panel in panels.items():
+        found += _models(panel, role, tails[role])
+        for name in segments:
+            found += _models_within(panel, role, tails[role], name)
+    topline = panels[MetricRole.topline]
+    for name in infra:
+        found += _places(topline, "infra", tails[MetricRole.topline], name)
+    for name in segments:
+        found += _places(topline, "segment", tails[MetricRole.topline], name)
+    q = benjamini_hochberg([s.departure.p_value for s in found])
+    return [replace(s, q_value=float(q[i])) for i, s in enumerate(found)]
+
+
+def _kind(role: MetricRole) -> Kind:
+    """Differences in the top line's own unit; ratios for figures of models, which grow with the level of the day."""
+    return "difference" if role is MetricRole.topline else "log_ratio"
+
+
+def judged(found: Contrast, tail: Tail) -> Departure:
+    """A contrast's last block against its earlier ones, at comparable levels of the others and with their noise."""
+    return departure(
+        found.effect[:-1],
+        float(found.effect[-1]),
+        tail,
+        conditions=found.level[:-1],
+        now=float(found.level[-1]),
+        noise=found.noise[:-1],
+        noise_now=float(found.noise[-1]),
+    )
+
+
+def _models(panel: Panel, role: MetricRole, tail: Tail) -> Iterator[Suspect]:
+    sums = panel.sums((MODEL,))
+    for i, model in enumerate(panel.coded(MODEL).names):
+        against = _compare(sums, i, _kind(role))
+        if model and against is not None:
+            yield Suspect("model", role, model, None, None, against, judged(against, tail), float(against.weight[-1]))
+
+
+def _models_within(panel: Panel, role: MetricRole, tail: Tail, dimension: str) -> Iterator[Suspect]:
+    sums = panel.sums((dimension, MODEL))
+    total = float(sums.den[..., -1, :].sum())
+    for v, value in enumerate(panel.coded(dimension).names):
+        inside = Sums(sums.num[v], sums.den[v])
+        for i, model in enumerate(panel.coded(MODEL).names):
+            against = _compare(inside, i, _kind(role))
+            if model and value and against is not None:
+                weight = float(inside.den[i, -1].sum()) / total
+                yield Suspect("model_segment", role, model, dimension, value, against, judged(against, tail), weight)
+
+
+def _places(panel: Panel, kind: SuspectKind, tail: Tail, dimension: str) -> Iterator[Suspect]:
+    sums = panel.sums((dimension, MODEL))
+    values, models, blocks, hours = sums.num.shape
+    strata = [np.moveaxis(a, 1, 2).reshape(values, blocks, models * hours) for a in (sums.num, sums.den)]
+    for v, value in enumerate(panel.coded(dimension).names):
+        against = _compare(Sums(*strata), v, _kind(MetricRole.topline))
+        if value and against is not None:
+            yield Suspect(
+                kind,
+                MetricRole.topline,
+                None,
+                dimension,
+                value,
+                against,
+                judged(against, tail),
+                float(against.weight[-1]),
+            )
+
+
+def _compare(sums: Sums, index: int, kind: Kind) -> Contrast | None:
+    """The group at this index of the first axis against all others; None where either side is too small now."""
+    group = Sums(sums.num[index], sums.den[index])
+    others = Sums(sums.num.sum(0) - group.num, sums.den.sum(0) - group.den)
+    if min(float(group.den[-1].sum()), float(others.den[-1].sum())) < MIN_DENOMINATOR:
+        return None
+    return contrast(group, others, kind)
+
+
+def located(panel: Panel, role: MetricRole, tail: Tail, model: str, dimension: str, value: str) -> Departure:
+    """Whether a model's contrast is worse inside a segment than outside of it: a difference of differences, per
+    block."""
+    names, models = panel.coded(dimension).names, panel.coded(MODEL).names
+    if value not in names or model not in models:
+        return departure(np.empty(0), float("nan"), tail)
+    sums = panel.sums((dimension, MODEL))
+    v, m = names.index(value), models.index(model)
+    inside = _compare(Sums(sums.num[v], sums.den[v]), m, _kind(role))
+    outside = _compare(Sums(sums.num.sum(0) - sums.num[v], sums.den.sum(0) - sums.den[v]), m, _kind(role))
+    if inside is None or outside is None:
+        return departure(np.empty(0), float("nan"), tail)
+    apart = replace(inside, effect=inside.effect - outside.effect, noise=np.hypot(inside.noise, outside.noise))
+    return judged(apart, tail)
