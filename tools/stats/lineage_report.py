@@ -11,6 +11,7 @@ from tools.stats.upstream_walk import Walk, relevant
 
 
 def title(place: Place) -> str:
+    """The dataset, with its column where one is meant."""
     return f"{place[0]}.{place[1]}" if place[1] else place[0]
 
 
@@ -31,9 +32,10 @@ def _times(log_ratio: float) -> str:
 
 
 def headline(place: Place, anomaly: Anomaly, change: Change | None, is_source: bool) -> str:
+    """What is off at the root and since when, and what is known of the reason."""
     since = f"since {anomaly.onset:%Y-%m-%d %H:%M} UTC {saying(place, anomaly)}"
     if change:
-        return f"{since}, right after {_change_words(change)}"
+        return f"{since}, {'right ' if fits(change, anomaly) else ''}after {_change_words(change)}"
     if is_source and anomaly.kind == "shift":
         return f"{since}; it is a source, so the world moved and no job broke it"
     return f"{since}; {'it is a source' if is_source else 'what it is made from is as usual'}, and no change is known"
@@ -60,6 +62,7 @@ def evidence(
 
 
 def of_anomaly(place: Place, anomaly: Anomaly, window: Window) -> Evidence:
+    """The anomaly with its departure from usual, give or take what the history varies by."""
     gap, half = anomaly.value - anomaly.usual, 1.96 * anomaly.scale
     units = {"nulls": "share of rows", "volume": "log rows", "shift": "standard deviations", "schema": "columns"}
     return Evidence(
@@ -95,6 +98,7 @@ def _of_change(change: Change, anomaly: Anomaly) -> Evidence:
 
 
 def of_reach(node: str, datasets: Sequence[str], models: Sequence[str]) -> Evidence:
+    """The blast radius."""
     return Evidence(
         claim=f"{len(datasets)} datasets and {len(models)} models get data from it: {', '.join(models) or 'no model'}",
         sources=(Source(kind=SourceKind.lineage, ref=node),),
@@ -102,6 +106,7 @@ def of_reach(node: str, datasets: Sequence[str], models: Sequence[str]) -> Evide
 
 
 def as_usual(walk: Walk) -> tuple[str, ...]:
+    """What was checked and found in order, sorted."""
     calm = sorted(
         title(place) for place, stop in walk.items() if not stop.health.unchecked and not stop.health.anomalies
     )
@@ -109,10 +114,15 @@ def as_usual(walk: Walk) -> tuple[str, ...]:
 
 
 def not_checked(walk: Walk) -> tuple[str, ...]:
+    """What could not be checked, with the reason, in the order of the walk."""
     blind = [(place, stop.health.unchecked) for place, stop in walk.items() if stop.health.unchecked]
     return tuple(f"{title(place)}: {why}" for place, why in blind)
 
 
 def fits(change: Change, anomaly: Anomaly) -> bool:
-    """Made after the last good run: the first run with it was the first bad one."""
-    return anomaly.healthy_until is None or change.ts > anomaly.healthy_until
+    """Not made before the last good run was written: the first run with it was the first bad one.
+
+    A change is dated by the start of its run and data by the end of theirs, so that with back-to-back runs the two
+    times are the same.
+    """
+    return anomaly.healthy_until is None or change.ts >= anomaly.healthy_until
