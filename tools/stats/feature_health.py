@@ -1,0 +1,247 @@
+"""What `feature_ranking` found of the features of a model, and how it says so."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
+from tools.records import Feature, Window
+from tools.stats.breakage import Symptom
+from tools.stats.breakage_onset import Broken, series
+from tools.stats.hourly import Hourly
+from tools.stats.shift import Shift
+
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Health:
+    """The findings: the worst symptom and the shift of each checked feature, the broken ones by group, and those whose
+    break has passed. `correlation` is feature → (r, p) with the prediction, or empty with the reason why."""
+
+    table: Hourly
+    window: Window
+    baseline: Window
+    features: Mapping[str, Feature]
+    symptoms: Mapping[str, Symptom]
+    shifts: Mapping[str, Shift]
+    groups: tuple[tuple[Broken, ...], ...]
+    passed: tuple[Broken, ...]
+    days: int
+    correlation: Mapping[str, tuple[float, float]]
+    no_correlation: str | None
+
+    @property
+    def moved(self) -> list[Shift]:
+        """Features whose distribution moved and that are not broken, the farthest first."""
+        broken = {one.symptom.feature for group in self.groups for one in group}
+        moved = [shift for shift in self.shifts.values() if shift.moved and shift.feature not in broken]
+        return sorted(moved, key=lambda shift: (-shift.wasserstein, shift.feature))
+
+    def node(self, feature: str | None) -> str | None:
+        known = self.features.get(feature or "")
+        return known.node if known else None
+
+    def column(self, feature: str | None) -> str | None:
+        known = self.features.get(feature or "")
+        return known.column if known else None
+
+    def wasserstein(self, feature: str) -> float:
+        shift = self.shifts.get(feature)
+        return shift.wasserstein if shift and math.isfinite(shift.wasserstein) else 0.0
+
+
+def headline(model: str, health: Health) -> str:
+    """One sentence: what is broken since when, or what moved, or that all is as it was."""
+    if not health.symptoms:
+        return f"none of the {len(health.table.features)} features of {model} has enough history to be judged"
+    if health.groups:
+        group = health.groups[0]
+        names = ", ".join(one.symptom.feature for one in group[:3]) + (" and others" if len(group) > 3 else "")
+        node = health.node(group[0].symptom.feature)
+        source = f", read from {node}" if node else ""
+        many = "1 feature" if len(group) == 1 else f"{len(group)} features"
+        return f"{many} of {model} broke at {_hour(group[0].since)}: {names}{source}"
+    if health.moved:
+        names = ", ".join(shift.feature for shift in health.moved[:3])
+        return f"no feature of {model} is broken; {len(health.moved)} moved, as weather or traffic move them: {names}"
+    return f"no feature of {model} is broken, and none moved beyond its daily habit"
+
+
+def evidence(model: str, health: Health) -> tuple[Evidence, ...]:
+    """What is broken feature by feature, breaks that passed, shifts, correlation; the closest call of a clearance."""
+    broken = [one for group in health.groups for one in group]
+    found = [_of_broken(model, health, one) for one in broken[:_SHOWN]]
+    if not broken and health.symptoms:
+        found.append(_closest(model, health))
+    found += [_of_passed(model, health, one) for one in health.passed[:_SHOWN]]
+    found += [_of_shift(model, health, shift) for shift in health.moved[: _SHOWN // 2]]
+    top = broken[0].symptom.feature if broken else None
+    if top and math.isfinite(health.correlation.get(top, (math.nan, 0))[0]):
+        found.append(_of_correlation(model, health, top))
+    return tuple(found)
+
+
+def _of_broken(model: str, health: Health, one: Broken) -> Evidence:
+    s = one.symptom
+    return Evidence(
+        claim=f"{s.feature}: {_sentence(s)}, since {_hour(one.since)}",
+        bearing="for",
+        effect=_estimate(s),
+        method=_method(s),
+        p_value=s.p_value,
+        q_value=s.q_value,
+        n=_rows(health, s.feature),
+        n_effective=float(s.days) if s.days else None,
+        window=health.window,
+        sources=_sources(model, s.feature),
+    )
+
+
+def _of_passed(model: str, health: Health, one: Broken) -> Evidence:
+    s = one.symptom
+    return Evidence(
+        claim=f"{s.feature}: {_sentence(s)}, but its last hours are as they used to be: a gap that has closed",
+        bearing="against",
+        effect=_estimate(s),
+        method=_method(s),
+        p_value=s.p_value,
+        q_value=s.q_value,
+        n=_rows(health, s.feature),
+        window=health.window,
+        sources=_sources(model, s.feature),
+    )
+
+
+def _closest(model: str, health: Health) -> Evidence:
+    s = min(health.symptoms.values(), key=lambda s: (s.q_value, -s.severity, s.feature))
+    return Evidence(
+        claim=f"the nearest to a break is {s.feature}: {_sentence(s)}; within its habit or too small to matter",
+        bearing="against",
+        effect=_estimate(s),
+        method=_method(s),
+        p_value=s.p_value,
+        q_value=s.q_value,
+        n=_rows(health, s.feature),
+        n_effective=float(s.days) if s.days else None,
+        window=health.window,
+        sources=_sources(model, s.feature),
+    )
+
+
+def _of_shift(model: str, health: Health, shift: Shift) -> Evidence:
+    return Evidence(
+        claim=(
+            f"{shift.feature} moved: a value of the window exceeds a baseline one with chance {0.5 + shift.move:.2f} "
+            f"instead of 0.50 (PSI {shift.psi:.2f}, Wasserstein {shift.wasserstein:.2f} of the baseline's samples)"
+        ),
+        bearing="context",
+        effect=Estimate(value=shift.move, low=shift.low, high=shift.high, unit="probability"),
+        method="mean ridit against the same hours of earlier days, Benjamini-Hochberg over features",
+        p_value=shift.p_value,
+        q_value=shift.q_value,
+        n=_rows(health, shift.feature),
+        n_effective=shift.days_effective,
+        window=health.window,
+        sources=_sources(model, shift.feature),
+    )
+
+
+def _of_correlation(model: str, health: Health, feature: str) -> Evidence:
+    r, p = health.correlation[feature]
+    return Evidence(
+        claim=f"the hourly mean of {feature} and the mean prediction correlate with r = {r:.2f}",
+        bearing="context",
+        method="Pearson, hours of the day removed; circular shifts, largest over features",
+        p_value=p,
+        n=int((health.table.within(health.window) | health.table.within(health.baseline)).sum()),
+        window=Window(start=health.baseline.start, end=health.window.end),
+        sources=_sources(model, feature),
+    )
+
+
+def ruled_out(model: str, health: Health) -> tuple[str, ...]:
+    """What a clearance rules out."""
+    if health.groups or not health.symptoms:
+        return ()
+    return (
+        f"broken inputs of {model}: nulls, infinities, scale, variation and categories of {len(health.symptoms)} "
+        f"features are as on {health.days} earlier days",
+    )
+
+
+def not_checked(model: str, health: Health) -> tuple[str, ...]:
+    """Features without history, and a correlation that could not be had."""
+    missing = [feature for feature in health.table.features if feature not in health.symptoms]
+    found = [f"{len(missing)} features of {model} with too little history: {', '.join(missing[:5])}"] if missing else []
+    if health.no_correlation:
+        found.append(f"whether features of {model} move with its prediction: {health.no_correlation}")
+    return tuple(found)
+
+
+def charts(health: Health) -> tuple[Chart, ...]:
+    """The top feature's symptom by hour, with the day before the window for comparison."""
+    if not health.groups:
+        return ()
+    top = health.groups[0][0]
+    level, _ = series(health.table, top.symptom, health.window)
+    at = health.table.ts >= health.window.start.timestamp() - 86_400
+    at &= health.table.ts < health.window.end.timestamp()
+    ts = health.table.ts[at]
+    if not len(ts):
+        return ()
+    mark = int(np.searchsorted(ts, top.since.timestamp()))
+    return (
+        Chart(
+            title=f"{top.symptom.feature}: {_QUANTITY[top.symptom.change]} per hour",
+            values=tuple(float(v) for v in level[at]),
+            labels=tuple(f"{datetime.fromtimestamp(int(t), UTC):%d %b %H:%M}" for t in ts),
+            mark=min(mark, len(ts) - 1),
+            unit=_UNIT[top.symptom.change],
+        ),
+    )
+
+
+_QUANTITY = {
+    "nulls": "share of nulls",
+    "non_finite": "share of infinite values",
+    "unseen": "share of values that the baseline never had",
+    "scale": "magnitude (log10)",
+    "constant": "hours with one single value",
+}
+_UNIT = {"nulls": "share", "non_finite": "share", "unseen": "share", "scale": "log10", "constant": ""}
+
+
+def _sentence(s: Symptom) -> str:
+    if s.change == "scale":
+        return f"values are about {10 ** abs(s.now - s.usual):.3g} times {'larger' if s.now > s.usual else 'smaller'}"
+    if s.change == "constant":
+        return f"one single value for {s.now:.0f} hours, where the longest such run used to be {s.usual:.0f}"
+    return f"the {_QUANTITY[s.change]} is {s.now:.1%}, and {s.usual:.1%} would be usual"
+
+
+def _method(s: Symptom) -> str:
+    if s.change == "constant":
+        return "run of hours with one value against the longest of the baseline, Benjamini-Hochberg over features"
+    return "Student's t against the same hours of earlier days, Benjamini-Hochberg over features"
+
+
+def _estimate(s: Symptom) -> Estimate:
+    unit = "hours" if s.change == "constant" else _UNIT[s.change]
+    return Estimate(value=s.now - s.usual, low=s.low, high=s.high, unit=unit)
+
+
+def _rows(health: Health, feature: str) -> int:
+    inside = health.table.within(health.window)
+    return int(health.table.totals.seen[inside, health.table.features.index(feature)].sum())
+
+
+def _sources(model: str, feature: str) -> tuple[Source, ...]:
+    return (Source(kind=SourceKind.profile, ref=f"{model},{feature}"),)
+
+
+def _hour(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
