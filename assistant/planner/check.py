@@ -48,7 +48,7 @@ def _of_references(playbooks: Mapping[str, Playbook], tools: Tools, causes: Mapp
     found = {}
     for playbook in playbooks.values():
         flat, of_calling = expand(playbook, playbooks, causes)
-        yield from (fault for fault in of_calling if fault.playbook == playbook.id)
+        yield from of_calling
         found[playbook.id] = list(reference_faults(flat, tools))
     faulty = {owner for owner, faults in found.items() if any(origin.playbook == owner for origin, _, _ in faults)}
     for owner, faults in found.items():

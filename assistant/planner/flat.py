@@ -134,7 +134,9 @@ def _call(
 def _not_callable(step: CallStep, called: Playbook | None, inside: tuple[str, ...]) -> str:
     if called is None:
         return f"there is no playbook {step.playbook!r}, or it has faults of its own"
-    return f"playbooks may not call each other in a circle: {' → '.join((*inside, called.id))}"
+    return (
+        f"playbooks may not call each other in a circle: {' → '.join((*inside[inside.index(called.id) :], called.id))}"
+    )
 
 
 def _mismatches(step: CallStep, called: Playbook) -> list[str]:

@@ -115,7 +115,7 @@ choices = [
     { choice = "no", label = "No", go = "deep" },
     { choice = "unknown", label = "I don't know", go = "deep" },
 ]
-recommend = [{ when = { fact = "$facts.look.level", above = 0.5 }, choice = "no", because = "it is {$facts.look.level}" }]
+recommend = [{ when = { fact = "$facts.look.level", above = 0.5 }, choice = "no", because = "{$facts.look.level}" }]
 recommend_otherwise = "unknown"
 [steps.deep]
 playbook = "deep"
@@ -163,9 +163,7 @@ return = "fine"
 
 
 def cause(name: str, accuses: bool = False) -> Cause:
-    return Cause(
-        id=name, title=name, explanation="e.", how_to_confirm="c.", mitigation="m.", accuses=accuses
-    )
+    return Cause(id=name, title=name, explanation="e.", how_to_confirm="c.", mitigation="m.", accuses=accuses)
 
 
 CAUSES = {name: cause(name, name == "broken") for name in ("broken", "fine", "inconclusive")}
