@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from assistant.planner.expressions import rewrite
@@ -52,7 +53,7 @@ class FlatPlaybook:
     origins: Mapping[str, Origin]
     causes: Mapping[str, Cause]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """sha256 over the canonical JSON of what is walked."""
         body = {
