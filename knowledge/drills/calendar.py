@@ -11,6 +11,9 @@ DAY_S = 24 * HOUR_S
 RUN_S = 6 * HOUR_S
 """A run of a feature job keeps its tables current for six hours, from its start to its completion."""
 
+DAY_START_H = 5
+"""All searches for the flights of a local day lie between 05:00 UTC of that day and of the next."""
+
 PARTITION_H, TRAIN_H, TRAINED_H, PUBLISH_H = 6, 7, 8, 9
 ARMS = ("broad", "early")
 STAGES = {"early": ((11, 1.0),), "broad": ((15, 0.25), (18, 0.5), (21, 1.0))}

@@ -59,9 +59,9 @@ class FeatureJobs:
             yield self._run(start)
 
     def _run(self, start: int) -> JobRun:
-        end, code = start + RUN_S, self._practice.weather_code(start)
+        end, job = start + RUN_S, self._practice.weather_job(start)
         rows = transforms.offers(self.flights, start // HOUR_S, end // HOUR_S)
-        weather = code.join(rows, self.flights, self._weather)
+        weather = job.join(rows, self.flights, self._weather)
         aircraft = transforms.join_aircraft(rows, self.flights, self._planes)
         history = transforms.build_history(rows, self._history)
         features = transforms.assemble(rows, self.flights, weather, aircraft, history)
@@ -81,7 +81,7 @@ class FeatureJobs:
             "history": {**keys, **history},
             "serving_features": {"flight": rows["flight"], "hour": rows["hour"], **features},
         }
-        return JobRun(start, end, code, tables)
+        return JobRun(start, end, job.code, tables)
 
 
 def _between(values: NDArray[np.int64], start: int, end: int) -> NDArray[np.bool_]:

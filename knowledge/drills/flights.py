@@ -34,8 +34,8 @@ class RawTables:
     """The three upstream tables, ordered by time (flights, weather) and by tail number (planes).
 
     `flights`: `day` int64 (local calendar day since 1970), `sched_dep` int64 (unix s), `sched_hour` int64 (local),
-    carrier, flight, tailnum, origin, dest, distance (miles), dep_delay, arr_delay, air_time (minutes). `weather`: `hour` int64
-    (hours since 1970 UTC), origin, and the readings. `planes`: tailnum, year, seats.
+    carrier, flight, tailnum, origin, dest, distance (miles), dep_delay, arr_delay, air_time (minutes). `weather`:
+    `hour` int64 (hours since 1970 UTC), origin, and the readings. `planes`: tailnum, year, seats.
     """
 
     flights: Columns

@@ -69,12 +69,14 @@ def feature_events(run: JobRun, codes: Mapping[str, JobCode], now: int) -> Itera
         if run.start <= now:
             yield _event("START", job, run.start, run.start, run.end, code, {})
         if run.end <= now:
-            facets = {name: _described(name, run.tables, described) for name in (*job.reads, job.writes)}
+            # A job describes what it writes, and of what it reads only the sources, which no job of ours writes.
+            told = [name for name in job.reads if name.startswith("raw_")]
+            facets = {name: _described(name, run.tables, described) for name in (*told, job.writes)}
             facets[job.writes] |= _columns_from(job, run.tables)
             yield _event("COMPLETE", job, run.end, run.start, run.end, code, facets)
 
 
-def partition_event(
+def partition_events(
     model: str, table: Columns, started: int, ended: int, partition: tuple[int, int], code: JobCode
 ) -> Iterator[dict[str, Any]]:
     """The events of the daily run that writes a training partition, `partition` being the span of its rows (unix s)."""

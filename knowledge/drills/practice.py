@@ -32,15 +32,22 @@ class Truth:
 
 @dataclass(frozen=True)
 class JobCode:
-    """A version of a job's code: where it stands, and what of it runs."""
+    """A version of a job's code: the commit, the file in the repository, and the pull request that brought it."""
 
     version: str
     path: str
     pull_request: int
+
+
+@dataclass(frozen=True)
+class WeatherJob:
+    """A version of `job.join_weather`, and what of it runs: (rows, flights, weather) → readings."""
+
+    code: JobCode
     join: Callable[[Columns, Columns, Columns], Columns]
 
 
-WEATHER_V1 = JobCode("4c1f0d2", "knowledge/drills/transforms.py", 412, transforms.join_weather_v1)
+WEATHER_V1 = WeatherJob(JobCode("4c1f0d2", "features/join_weather.py", 388), transforms.join_weather_v1)
 
 
 class Practice:
@@ -64,8 +71,8 @@ class Practice:
     def truth(self) -> Truth:
         raise NotImplementedError
 
-    def weather_code(self, run_start: int) -> JobCode:  # noqa: ARG002
-        """The code that the run of `job.join_weather` starting at this time (unix s) executes."""
+    def weather_job(self, run_start: int) -> WeatherJob:  # noqa: ARG002
+        """The version of `job.join_weather` that a run starting at this time (unix s) executes."""
         return WEATHER_V1
 
     def learning_rate(self, model: str, day: int, usual: float) -> float:  # noqa: ARG002

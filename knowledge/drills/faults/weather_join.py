@@ -3,7 +3,7 @@
 from functools import partial
 
 from knowledge.drills.calendar import at, iso
-from knowledge.drills.practice import JobCode, Practice, Truth
+from knowledge.drills.practice import JobCode, Practice, Truth, WeatherJob
 from knowledge.drills.transforms import ORIGINS, STATIONS, WEATHER, join_weather_v2
 
 _FIRST_RUN_H = 12
@@ -19,19 +19,19 @@ class WeatherJoin(Practice):
         super().__init__(seed)
         self.origin = self.draw("broken origin", ORIGINS)
         mapping = {origin: station for origin, station in STATIONS.items() if origin != self.origin}
-        self._code = JobCode(
-            "9be27a4", "knowledge/drills/transforms.py", 431, partial(join_weather_v2, stations=mapping)
-        )
+        code = JobCode("9be27a4", "features/join_weather.py", 431)
+        self._changed = WeatherJob(code, partial(join_weather_v2, stations=mapping))
 
-    def weather_code(self, run_start: int) -> JobCode:
-        return self._code if run_start >= at(self.incident, _FIRST_RUN_H) else super().weather_code(run_start)
+    def weather_job(self, run_start: int) -> WeatherJob:
+        return self._changed if run_start >= at(self.incident, _FIRST_RUN_H) else super().weather_job(run_start)
 
     def truth(self) -> Truth:
         return Truth(
             cause="data.upstream_code_change",
             targets=("flights:weather_joined", "flights:job.join_weather", *WEATHER),
             explanation=(
-                f"From {iso(self.incident)} {_FIRST_RUN_H}:00 UTC on, version {self._code.version} of job.join_weather "
-                f"maps airports to weather stations, and its mapping lacks {self.origin}: badge_dcn gets no weather there."
+                f"From {iso(self.incident)} {_FIRST_RUN_H}:00 UTC on, version {self._changed.code.version} of "
+                "job.join_weather maps airports to weather stations, and its mapping lacks "
+                f"{self.origin}: badge_dcn gets no weather there."
             ),
         )
