@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
         exception_handlers={Exception: as_problem},
         openapi_config=OpenAPIConfig(title="HawkEye", version=version("hawkeye")),
+        logging_config=None,  # what is logged where is for the command that serves, and not for the application
         lifespan=[lifespan],
     )
 

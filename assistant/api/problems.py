@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.openapi import ResponseSpec
 
 from assistant.planner.journal import UnknownInvestigation
 from assistant.planner.library import UnknownPlaybook
@@ -31,6 +32,9 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Errors whose message is meant for the client."""
+_REFUSED = ResponseSpec(Problem, generate_examples=False, description="What was wrong", media_type=MEDIA_TYPE)
+REFUSALS = {400: _REFUSED, 404: _REFUSED, 409: _REFUSED, 422: _REFUSED}
+"""For the schema: every refusal has the same form."""
 
 
 class ApiError(Exception):

@@ -6,8 +6,9 @@ from typing import Any
 
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
-from assistant.api.problems import ApiError
+from assistant.api.problems import REFUSALS, ApiError
 from assistant.wire import Finding, ToolInfo
 from tools.contract import Params, Tool
 from tools.ports import PortError, Ports
@@ -39,9 +40,9 @@ def _info(tool: AnyTool) -> ToolInfo:
 
 
 def _route(tool: AnyTool, ports: Ports) -> HTTPRouteHandler:
-    """The handler's annotations are what Litestar validates a body with and writes the schema from."""
+    """The handler's annotations, which are made here, are what Litestar validates a body with and writes as schema."""
 
-    def handler(data: Params) -> Finding:
+    def handler(data: JSONBody[Params]) -> Finding:
         if tool.unavailable is not None:
             raise ApiError(HTTPStatus.NOT_IMPLEMENTED, f"{tool.name} cannot be run: {tool.unavailable}")
         try:
@@ -49,7 +50,7 @@ def _route(tool: AnyTool, ports: Ports) -> HTTPRouteHandler:
         except PortError as error:
             raise ApiError(HTTPStatus.BAD_GATEWAY, str(error)) from error
 
-    handler.__annotations__["data"] = _named_params(tool)
+    handler.__annotations__["data"] = JSONBody[_named_params(tool)]  # type: ignore[misc]
     handler.__name__ = tool.name
     return post(
         f"/tools/{tool.name}",
@@ -59,6 +60,7 @@ def _route(tool: AnyTool, ports: Ports) -> HTTPRouteHandler:
         operation_id=tool.name,
         summary=tool.question,
         tags=["tools"],
+        responses=REFUSALS,
     )(handler)
 
 
