@@ -119,7 +119,7 @@ class Receiver:
         if span is None or span.end <= alert.window.start or span.end >= alert.window.end:
             return alert
         # Points are stamped with the start of their hour: the last one speaks for the hour after it.
-        end = min(alert.window.end, span.end + timedelta(hours=1))
+        end = min(alert.window.end, span.end.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
         return alert.model_copy(update={"window": Window(start=alert.window.start, end=end)})
 
 
