@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 from assistant.wire import (
@@ -12,9 +13,9 @@ from assistant.wire import (
     EventPage,
     Finding,
     InvestigationView,
-    NoteAdded,
     Plan,
     QuestionAsked,
+    SteppedBack,
     ToolAnswered,
     TrailStep,
     Verdict,
@@ -80,8 +81,11 @@ class Walk:
                 return earlier, finding
         return None
 
-    def notes(self) -> tuple[NoteAdded, ...]:
-        return tuple(event for event in self.events if isinstance(event, NoteAdded))
+    @property
+    def asked_at(self) -> int:
+        """When the question that waits was last put, for the first time or again by a step back; -1 if never."""
+        puts = (e.seq for e in reversed(self.events) if isinstance(e, QuestionAsked | SteppedBack))
+        return next(puts, -1)
 
     def last_decision(self) -> TrailStep | None:
         """The newest question that was answered: where one step back leads to."""
@@ -89,6 +93,17 @@ class Walk:
         return next(answered, None)
 
     def _first(self, step: TrailStep, kind: type[E]) -> E | None:
-        """The first event of a kind since a step began; a step that was walked twice began twice, at two numbers."""
-        since = (e for e in self.events if e.seq >= step.seq)
+        """The first event of a kind since a step began, of those that count."""
+        since = (e for e in self._standing if e.seq >= step.seq)
         return next((e for e in since if isinstance(e, kind) and e.step == step.step), None)
+
+    @cached_property
+    def _standing(self) -> tuple[Event, ...]:
+        """The events that no step back has put aside."""
+        standing: list[Event] = []
+        for event in self.events:
+            if isinstance(event, SteppedBack):
+                standing = [e for e in standing if e.seq <= event.to_seq]
+            else:
+                standing.append(event)
+        return tuple(standing)

@@ -113,6 +113,7 @@ def asked(step: str, question: str, recommended: str = "yes") -> dict[str, Any]:
             Choice(choice="unknown", label="I don't know"),
         ),
         "recommended": recommended,
+        "recommended_why": "nothing stands in the calendar",
         "because": (Because(fact="isolate.factor", value="model", test="is model"),),
     }
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar import Litestar, Response, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from assistant.api import views
 from assistant.wire import (
@@ -34,7 +35,6 @@ class Incident:
         self.failure: str | None = None
         self.away = False
         self.refusal: str | None = None
-        self.requests: list[str] = []
         self._grown = asyncio.Condition()
         self.events += incident.numbered(incident.opening(), 0)
 
@@ -55,10 +55,6 @@ class Incident:
         return views.view(self.events, self.failure)
 
 
-class Away(Exception):
-    """The server is not what it should be."""
-
-
 def create(state: Incident) -> Litestar:
     """The API's routes over one incident."""
     base = "/investigations/{investigation:str}"
@@ -75,43 +71,43 @@ def create(state: Incident) -> Litestar:
         ]
 
     @get(base)
-    async def one(investigation: str) -> InvestigationView | Response[Problem]:
+    async def one(investigation: FromPath[str]) -> InvestigationView | Response[Problem]:
         if investigation != incident.ID:
             return _problem(HTTPStatus.NOT_FOUND, f"there is no investigation {investigation!r}")
         return state.view()
 
     @get(base + "/events")
-    async def events(after: int, wait_s: float = 0.0) -> EventPage | Response[Problem]:
+    async def events(after: FromQuery[int], wait_s: FromQuery[float] = 0.0) -> EventPage | Response[Problem]:
         if state.away:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "the store is being repaired")
         page = await state.after(after, wait_s)
         return EventPage(events=page, last_seq=page[-1].seq if page else after, status=state.view().summary.status)
 
     @post(base + "/answers")
-    async def answers(data: AnswerBody) -> InvestigationView | Response[Problem]:
+    async def answers(data: JSONBody[AnswerBody]) -> InvestigationView | Response[Problem]:
         if state.refusal is not None:
             return _problem(HTTPStatus.CONFLICT, state.refusal)
         await state.say(incident.answered(data.step, data.choice, data.actor), *incident.features())
         return state.view()
 
     @post(base + "/approvals")
-    async def approvals(data: ApproveBody) -> InvestigationView:
+    async def approvals(data: JSONBody[ApproveBody]) -> InvestigationView:
         assert data.plan_hash == incident.PLAN.plan_hash
         await state.say(*incident.approval(data.reason, data.actor))
         return state.view()
 
     @post(base + "/refusals")
-    async def refusals(data: RefuseBody) -> InvestigationView:
+    async def refusals(data: JSONBody[RefuseBody]) -> InvestigationView:
         await state.say(*incident.refusal(data.reason, data.actor))
         return state.view()
 
     @post(base + "/step-backs")
-    async def step_backs(data: StepBackBody) -> InvestigationView:
+    async def step_backs(data: JSONBody[StepBackBody]) -> InvestigationView:
         await state.say({"type": SteppedBack, "to_seq": data.to_seq, "actor": data.actor})
         return state.view()
 
     @post(base + "/notes")
-    async def notes(data: NoteBody) -> InvestigationView:
+    async def notes(data: JSONBody[NoteBody]) -> InvestigationView:
         await state.say({"type": NoteAdded, "text": data.text, "actor": data.actor})
         return state.view()
 

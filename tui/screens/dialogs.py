@@ -67,30 +67,25 @@ class ConfirmDialog(ModalScreen[bool]):
 
 
 HELP = """\
-Answering
-  up, down, enter   move among the choices and take one
-  1 to 9            take a choice by its number
-  w                 why is this asked, and what is the recommendation drawn from
-  b                 step back: to the step you look at, or to your last answer
+up, down, enter  move among the choices and take one
+1 to 9           take a choice by its number
+w                why this is asked, and why that is advised
+b                step back: to your last answer, or, looking
+                 at an earlier step, to that one
 
-Looking
-  k, j              look at an earlier or later step of the trail
-  page up, down     scroll the evidence
-  tab               move between the trail and the choices
+k, j             look at an earlier or later step
+page up, down    scroll the evidence
+tab              between the trail and the choices
 
-Acting
-  a                 approve the proposed action (asks for your reason)
-  r                 refuse it (asks for your reason)
-  u                 undo an action that was carried out
-  n                 write a note into the record
+a, r             approve or refuse the plan, with a reason
+u                undo an action that was carried out
+n                write a note into the record
+q                quit; the investigation stays as it is
 
-  ?                 this help        q   quit; the investigation stays as it is
-
-Marks of the trail
-  !  found something     -  nothing unusual     ?  no data or not decided
-  x  failed              >  question            *  action     =  verdict
-
-In the charts, blank cells are values that are not known, and ^ is the start of the incident."""
+!  found something       >  question     x  failed
+-  nothing unusual       *  action       ^  incident begins
+?  no data, undecided    =  verdict
+A blank in a chart is a value that is not known."""
 
 
 class HelpDialog(ModalScreen[None]):
@@ -99,10 +94,10 @@ class HelpDialog(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,question_mark", "leave", "Leave")]
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog"):
-            yield Static("Keys", classes="headline")
+        with VerticalScroll(classes="dialog help") as page:
+            page.border_title = "Keys, and the marks of the trail"
+            page.border_subtitle = "escape leaves"
             yield Static(Content(HELP))
-            yield Static("escape leaves", classes="figures")
 
     def action_leave(self) -> None:
         self.dismiss(None)

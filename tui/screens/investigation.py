@@ -41,8 +41,8 @@ class InvestigationScreen(Screen[None]):
         Binding("n", "note", "Note", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
-        Binding("pageup,ctrl+u", "page(-1)", show=False, priority=True),
-        Binding("pagedown,ctrl+d,space", "page(1)", show=False),
+        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("pagedown", "page(1)", show=False, priority=True),
         *(Binding(str(digit), f"choose({digit - 1})", show=False) for digit in range(1, 10)),
     ]
 
@@ -103,7 +103,7 @@ class InvestigationScreen(Screen[None]):
         trail.show(walk.view.trail)
         self.query_one(Banner).show(walk.view)
         self.query_one(StepPanel).show(walk, trail.selected)
-        self.query_one(Now).show(walk.view)
+        self.query_one(Now).show(walk)
         self.refresh_bindings()
 
     @on(StepSelected)
@@ -121,10 +121,11 @@ class InvestigationScreen(Screen[None]):
     @work(group="send")
     async def _send(self, request: Awaitable[None]) -> None:
         """Send a decision. What became of it comes back as events; a refusal is shown in the server's words."""
+        self.query_one(Now).tell(None)
         try:
             await request
         except ClientError as error:
-            self.notify(str(error), title="Not accepted", severity="error", timeout=10, markup=False)
+            self.query_one(Now).tell(f"Not accepted: {error}")
             self.query_one(Now).question.reopen()
 
     def action_choose(self, index: int) -> None:
@@ -188,7 +189,7 @@ class InvestigationScreen(Screen[None]):
             return
         step = self._walk.last_decision() if trail.follows else self._walk.step(trail.selected)
         if step is None:
-            self.notify("There is no answer yet to step back to.", markup=False)
+            self.query_one(Now).tell("There is no answer yet to step back to.")
             return
         lines = [step.title, "What was said since stays in the record, but no longer counts."]
         if await self.app.push_screen_wait(ConfirmDialog("Step back to this step?", lines)):

@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from assistant.wire import InvestigationView, Status
+from tui.walk import Walk
 from tui.widgets.question import QuestionPanel
 from tui.widgets.verdict import headline
 
@@ -21,27 +22,36 @@ class Now(Vertical):
         self._since = monotonic()
 
     def compose(self) -> ComposeResult:
+        yield Static(id="told")
         yield QuestionPanel()
         yield Static("Reading the investigation", id="progress")
 
     def on_mount(self) -> None:
         self.question.display = False
+        self.tell(None)
         self.set_interval(1.0, self._tick)
 
     @property
     def question(self) -> QuestionPanel:
         return self.query_one(QuestionPanel)
 
-    def show(self, view: InvestigationView) -> None:
+    def show(self, walk: Walk) -> None:
         """Take in the investigation as it is now."""
+        view = walk.view
         if self._view is None or view.running_step != self._view.running_step:
             self._since = monotonic()
         self._view = view
         self.question.display = view.question is not None
         self.query_one("#progress").display = view.question is None
         if view.question is not None:
-            self.question.show(view.question, view.trail[-1].seq if view.trail else view.last_seq)
+            self.question.show(view.question, walk.asked_at)
         self._tick()
+
+    def tell(self, message: str | None) -> None:
+        """Say why something that the reader wanted was not done; None takes it away."""
+        line = self.query_one("#told", Static)
+        line.display = message is not None
+        line.update(Content(message or ""))
 
     def _tick(self) -> None:
         if self._view is not None and self._view.question is None:

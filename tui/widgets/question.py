@@ -14,12 +14,12 @@ from tui.widgets.figures import scalar
 
 def reason(because: Because) -> str:
     """A reason in words: the fact, its value, and the test that it met."""
-    fact = because.fact.replace("_", " ").replace(".", ": ")
+    fact = because.fact.removeprefix("facts.").replace("_", " ").replace(".", ": ")
     return f"{fact} = {scalar(because.value)} ({because.test})"
 
 
 def why(question: Question) -> str:
-    """Why it is asked, and what the recommendation was drawn from."""
+    """Why it is asked, and the facts that the recommendation was drawn from."""
     drawn = [f"- {reason(because)}" for because in question.because]
     return "\n".join([question.why, *(["The recommendation is drawn from:", *drawn] if drawn else [])])
 
@@ -40,7 +40,7 @@ class QuestionPanel(VerticalScroll):
         yield OptionList(id="choices")
 
     def show(self, question: Question, asked_at: int) -> None:
-        """Ask the question that was asked at event `asked_at`; the cursor starts on the recommended choice.
+        """Ask the question that was put at event `asked_at`; the cursor starts on the recommended choice.
 
         Where it is shown already, nothing moves. Asked anew after a step back, it has another number and starts afresh.
         """
@@ -87,7 +87,8 @@ class QuestionPanel(VerticalScroll):
     def _label(self, index: int) -> Content:
         assert self._question is not None
         choice = self._question.choices[index]
-        recommended = choice.choice == self._question.recommended
-        return Content.assemble(
-            f"{index + 1}  {choice.label}", ("  recommended" if recommended else "", "$text-success")
-        )
+        label = Content(f"{index + 1}  {choice.label}")
+        if choice.choice != self._question.recommended:
+            return label
+        because = self._question.recommended_why
+        return Content.assemble(label, ("  recommended" + (f": {because}" if because else ""), "$text-success"))

@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from assistant.wire import AnswerGiven, QuestionAsked, TrailStep
 from tui.walk import Walk
-from tui.widgets.finding import FindingView, bullets
+from tui.widgets.finding import FindingView, bullets, paragraph
 from tui.widgets.plan import PlanView
 from tui.widgets.question import reason
 from tui.widgets.verdict import VerdictView
@@ -25,14 +25,17 @@ class AskedView(Vertical):
         asked = self._asked
         yield Static(Content(asked.question), classes="title")
         yield Static(Content(self._given()), classes="headline")
-        yield Static(Content(asked.why), classes="claim")
+        yield Static(Content(asked.why))
+        yield from paragraph(f"Why {self._label(asked.recommended)!r} was recommended", asked.recommended_why)
         yield from bullets("The recommendation was drawn from", [reason(because) for because in asked.because])
 
     def _given(self) -> str:
-        labels = {choice.choice: choice.label for choice in self._asked.choices}
         if self._answer is None:
-            return f"recommended: {labels.get(self._asked.recommended, self._asked.recommended)}"
-        return f"{self._answer.actor} answered: {labels.get(self._answer.choice, self._answer.choice)}"
+            return f"recommended: {self._label(self._asked.recommended)}"
+        return f"{self._answer.actor} answered: {self._label(self._answer.choice)}"
+
+    def _label(self, choice: str) -> str:
+        return next((known.label for known in self._asked.choices if known.choice == choice), choice)
 
 
 class StepPanel(VerticalScroll):
@@ -96,4 +99,6 @@ def _question_views(walk: Walk, step: TrailStep, asked: QuestionAsked) -> list[W
     evidence = [] if before is None else [FindingView(walk.title(before[0]), before[1])]
     if walk.answer(step) is None and evidence:
         return [*evidence]
-    return [AskedView(asked, walk.answer(step)), *evidence]
+    asked_view = AskedView(asked, walk.answer(step))
+    asked_view.set_class(bool(evidence), "apart")
+    return [asked_view, *evidence]

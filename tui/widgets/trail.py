@@ -22,6 +22,9 @@ _KINDS = {
     "verdict": ("=", "$text-success"),
 }
 
+LONGEST = 160
+"""Letters of a text on the trail; the step itself shows all of it."""
+
 
 def sign(step: TrailStep) -> tuple[str, str]:
     """The mark of a step, and its colour; the help screen says what the marks mean."""
@@ -31,11 +34,17 @@ def sign(step: TrailStep) -> tuple[str, str]:
 
 
 def line(step: TrailStep) -> Content:
-    """A step with its outcome below it, indented so that the marks stand free."""
+    """A step with its outcome below it."""
     mark, colour = sign(step)
     outcome = step.outcome or ("waiting" if step.kind in ("question", "action") else "working")
     by = f" ({step.actor})" if step.actor and step.kind != "tool" else ""
-    return Content.assemble((mark, f"bold {colour}"), f" {step.title}\n", (f"{outcome}{by}", "$quiet"))
+    return Content.assemble(
+        (mark, f"bold {colour}"), f" {_clipped(step.title)}\n", (_clipped(f"{outcome}{by}"), "$quiet")
+    )
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
 
 
 class Trail(OptionList):
