@@ -149,7 +149,9 @@ class Client:
             response = await self._http.request(method, PREFIX + path, **request)
         except httpx.RequestError as error:
             reason = str(error) or type(error).__name__
-            raise Unreachable(f"{self.where} does not answer ({reason}). Is `hawkeye serve` running there?") from error
+            raise Unreachable(
+                f"{self.where} does not answer ({reason}); start it there with `hawkeye serve`"
+            ) from error
         if response.is_success:
             return response
         raise ClientError(_problem(response), response.status_code)

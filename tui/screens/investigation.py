@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from assistant.wire import AnswerBody, ApproveBody, NoteBody, Plan, RefuseBody, StepBackBody, UndoBody
-from tui.client import Client, ClientError
+from tui.client import POLL_S, Client, ClientError
 from tui.messages import ChoiceMade, StepSelected
 from tui.screens.dialogs import ConfirmDialog, HelpDialog, ReasonDialog
 from tui.walk import Walk
@@ -23,7 +23,7 @@ from tui.widgets.step import StepPanel
 from tui.widgets.trail import Trail
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 5.0
 _FROM_THE_START = -1
 
 
@@ -69,21 +69,25 @@ class InvestigationScreen(Screen[None]):
     async def _read(self) -> None:
         """Follow the events until the screen closes. A server that is away is asked again, ever more rarely."""
         pause_s = FIRST_PAUSE_S
+        wait_s = POLL_S
         while True:
             try:
-                await self._read_on()
-                pause_s = FIRST_PAUSE_S
-                self.query_one(Banner).trouble(None)
+                await self._read_on(wait_s)
             except ClientError as error:
                 if not error.passes:
                     self.query_one(Banner).trouble(f"{error}. Press q to leave")
                     return
-                self.query_one(Banner).trouble(f"{error} Trying again every few seconds")
+                self.query_one(Banner).trouble(f"{error}. Trying again every few seconds")
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                pause_s, wait_s = min(2 * pause_s, LONGEST_PAUSE_S), 0.0
+                continue
+            if wait_s == 0:  # it is back: say so at once, and not when the next event comes
+                self.query_one(Banner).trouble(None)
+                self.query_one(Now).tell(None)
+            pause_s, wait_s = FIRST_PAUSE_S, POLL_S
 
-    async def _read_on(self) -> None:
-        """Take in the next events, and the investigation as it stands after them."""
+    async def _read_on(self, wait_s: float) -> None:
+        """Take in the next events, waiting for them up to `wait_s`, and the investigation as it stands after them."""
         if self._walk is None:
             view = await self._client.investigation(self._investigation)
             tools = await self._client.tools()
@@ -91,10 +95,10 @@ class InvestigationScreen(Screen[None]):
             return
         after = self._walk.events[-1].seq if self._walk.events else _FROM_THE_START
         asked_at = monotonic()
-        page = await self._client.events(self._investigation, after)
+        page = await self._client.events(self._investigation, after, wait_s)
         if page.events or page.status is not self._walk.view.summary.status:
             self._take_in(self._walk.extended(page, await self._client.investigation(self._investigation)))
-        elif monotonic() - asked_at < FIRST_PAUSE_S:
+        elif wait_s > 0 and monotonic() - asked_at < FIRST_PAUSE_S:
             await asyncio.sleep(FIRST_PAUSE_S)  # a server that does not hold the request is not to be flooded
 
     def _take_in(self, walk: Walk) -> None:

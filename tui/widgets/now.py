@@ -64,7 +64,7 @@ def describe(view: InvestigationView, running_s: float) -> str:
     if view.summary.status is Status.failed:
         return f"This investigation stopped: {view.detail or 'the server did not say why'}"
     if view.plan is not None:
-        return f"Shall this be done: {view.plan.action} {view.plan.target}?  a approve, r refuse"
+        return f"Shall this be done: {view.plan.action} {view.plan.target}?\na approve, r refuse"
     if view.summary.status is Status.done:
         return _end(view)
     titles = {step.step: step.title for step in view.trail}
