@@ -85,7 +85,9 @@ class Emission:
             self._send_snapshot(published)
         if day.impressions is None:
             return
-        for batch in metric_batches(day.impressions, self._platform.flights, self._period.now):
+        for batch in metric_batches(
+            day.impressions, self._platform.flights, self._platform.vocabulary, self._period.now
+        ):
             self._receiver.receive_metrics(batch)
         for model in MODELS:
             table = samples(

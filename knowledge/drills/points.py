@@ -1,12 +1,12 @@
 """Metric points: what the serving log adds up to, by hour and dimensions, as of a moment."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from knowledge.drills.calendar import ARMS, HOUR_S, snapshot_id
+from knowledge.drills.feature_jobs import Vocabulary
 from knowledge.drills.features import MODELS
 from knowledge.drills.flights import Columns
 from knowledge.drills.rollout import REGIONS
@@ -20,6 +20,8 @@ METRICS = (
     ("prediction_mean", "prediction_mean", "neither", "mean prediction"),
     ("label_rate", "label_rate", "neither", "share of flights that were late"),
 )
+Dimensions = list[tuple[str, NDArray[np.int64], NDArray[np.str_]]]
+
 _CLIP = 1e-6  # the usual floor of a logged log loss: one certain error must not be infinite
 
 
@@ -29,7 +31,7 @@ def product_record() -> dict[str, Any]:
     return {"product": PRODUCT, "title": "On-time badge on flight search", "metrics": metrics}
 
 
-def metric_batches(shown: Impressions, flights: Columns, now: int) -> list[dict[str, Any]]:
+def metric_batches(shown: Impressions, flights: Columns, vocabulary: Vocabulary, now: int) -> list[dict[str, Any]]:
     """The points of every metric for a day's impressions; what needs a label counts only labels known by `now`."""
     known = shown.where(shown.label_at <= now)
     badges = known.where(known.badge)
@@ -37,76 +39,60 @@ def metric_batches(shown: Impressions, flights: Columns, now: int) -> list[dict[
     clipped = np.clip(p, _CLIP, 1 - _CLIP)
     loss = -np.where(known.late, np.log(clipped), np.log1p(-clipped))
     ones = np.ones(len(known))
+
+    def dims(some: Impressions) -> Dimensions:
+        return _dimensions(some, flights, vocabulary)
+
     return [
-        _batch("on_time_badge_share", badges, flights, (~badges.late).astype(np.float64), np.ones(len(badges))),
-        _batch("calibration", known, flights, p, late),
-        _batch("log_loss", known, flights, loss, ones),
-        _batch("prediction_mean", shown, flights, shown.prediction.astype(np.float64), np.ones(len(shown))),
-        _batch("label_rate", known, flights, late, ones),
+        _batch("on_time_badge_share", badges, dims(badges), (~badges.late).astype(np.float64), np.ones(len(badges))),
+        _batch("calibration", known, dims(known), p, late),
+        _batch("log_loss", known, dims(known), loss, ones),
+        _batch("prediction_mean", shown, dims(shown), shown.prediction.astype(np.float64), np.ones(len(shown))),
+        _batch("label_rate", known, dims(known), late, ones),
     ]
 
 
 def _batch(
     metric: str,
     shown: Impressions,
-    flights: Columns,
+    dimensions: Dimensions,
     numerator: NDArray[np.float64],
     denominator: NDArray[np.float64],
 ) -> dict[str, Any]:
     """Sums by hour and dimensions, in the order of time and then of the dimensions' codes."""
-    codes = _codes(shown, flights)
-    keys = np.stack([shown.ts // HOUR_S, *codes.values()], axis=1)
-    cells, place = np.unique(keys, axis=0, return_inverse=True)
-    count = len(cells)
+    hour = shown.ts // HOUR_S
+    cell = hour - hour.min(initial=0)
+    for _, code, names in dimensions:
+        cell = cell * len(names) + code
+    cells, first, place = np.unique(cell, return_index=True, return_inverse=True)
     return {
         "product": PRODUCT,
         "metric": metric,
-        "ts": cells[:, 0] * HOUR_S,
-        "dimensions": _names({name: cells[:, column + 1] for column, name in enumerate(codes)}),
-        "numerator": np.bincount(place.ravel(), numerator, count),
-        "denominator": np.bincount(place.ravel(), denominator, count),
+        "ts": hour[first] * HOUR_S,
+        "dimensions": {name: names[code[first]] for name, code, names in dimensions},
+        "numerator": np.bincount(place, numerator, len(cells)),
+        "denominator": np.bincount(place, denominator, len(cells)),
     }
 
 
-def _codes(shown: Impressions, flights: Columns) -> dict[str, NDArray[np.int64]]:
-    return {
-        "model": shown.model,
-        "snapshot": shown.snapshot_day,
-        "arm": shown.arm,
-        "origin": _text_code(flights["origin"][shown.flight]),
-        "carrier": _text_code(flights["carrier"][shown.flight]),
-        "infra.region": shown.region,
-        "infra.build": shown.build,
-    }
-
-
-def _text_code(text: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Up to three letters as a number that sorts as they do and can be read back."""
-    letters = text.astype("U3").view(np.uint32).reshape(len(text), 3).astype(np.int64)
-    code: NDArray[np.int64] = (letters[:, 0] << 32) | (letters[:, 1] << 16) | letters[:, 2]
-    return code
-
-
-def _code_text(codes: NDArray[np.int64]) -> NDArray[np.str_]:
-    letters = np.stack([codes >> 32, (codes >> 16) & 0xFFFF, codes & 0xFFFF], axis=1)
-    return letters.astype(np.uint32).view("U3").ravel()
-
-
-def _names(codes: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.str_]]:
-    model = np.array(MODELS)[codes["model"]]
-    return {
-        "model": model,
-        "snapshot": snapshot_names(codes["model"], codes["snapshot"]),
-        "arm": np.array(ARMS)[codes["arm"]],
-        "origin": _code_text(codes["origin"]),
-        "carrier": _code_text(codes["carrier"]),
-        "infra.region": np.array(REGIONS)[codes["infra.region"]],
-        "infra.build": np.char.add("b", codes["infra.build"].astype(np.str_)),
-    }
+def _dimensions(shown: Impressions, flights: Columns, vocabulary: Vocabulary) -> Dimensions:
+    """Each dimension as its name, the code of every impression, and the text of every code."""
+    pair = shown.snapshot_day * len(MODELS) + shown.model
+    _, first, snapshot_code = np.unique(pair, return_index=True, return_inverse=True)
+    build, build_code = np.unique(shown.build, return_inverse=True)
+    return [
+        ("model", shown.model, np.array(MODELS)),
+        ("snapshot", snapshot_code, snapshot_names(shown.model[first], shown.snapshot_day[first])),
+        ("arm", shown.arm, np.array(ARMS)),
+        ("origin", flights["origin_id"][shown.flight], vocabulary.origins),
+        ("carrier", flights["carrier_id"][shown.flight], vocabulary.carriers),
+        ("infra.region", shown.region, np.array(REGIONS)),
+        ("infra.build", build_code, np.char.add("b", build.astype(np.str_))),
+    ]
 
 
 def snapshot_names(model: NDArray[np.int64], day: NDArray[np.int64]) -> NDArray[np.str_]:
     """The snapshot ids of models (places in MODELS) and days."""
-    pairs, place = np.unique(np.stack([model, day], axis=1), axis=0, return_inverse=True)
-    ids = [snapshot_id(MODELS[which], when) for which, when in pairs.tolist()]
-    return np.array(ids or [""])[place.ravel()]
+    pairs, place = np.unique(day * len(MODELS) + model, return_inverse=True)
+    ids = [snapshot_id(MODELS[pair % len(MODELS)], pair // len(MODELS)) for pair in pairs.tolist()]
+    return np.array(ids, dtype=np.str_)[place]
