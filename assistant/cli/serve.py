@@ -8,7 +8,7 @@ import uvicorn
 
 from assistant.app import create_app
 from assistant.cli.failures import Failure
-from assistant.settings import Settings, load
+from assistant.settings import load
 
 
 @click.command()
@@ -19,7 +19,7 @@ def serve(host: str | None, port: int | None, data: Path | None) -> None:
     """Serve the API, and walk investigations as alerts come in."""
     settings = load(host=host, port=port, data_dir=data)
     app = create_app(settings)
-    listening = _listen(settings)
+    listening = listen(settings.host, settings.port)
     address, bound = listening.getsockname()[:2]
     click.echo(f"HawkEye listens on http://{address}:{bound} over {settings.data_dir}; its schema is at /schema")
     # A long poll may hold a connection for 30 s; a second is enough for everything else to end in order.
@@ -27,17 +27,17 @@ def serve(host: str | None, port: int | None, data: Path | None) -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """Bound here and not by uvicorn, so that a taken port is a message and port 0 is named."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket. It is bound here and not by uvicorn, so that a taken port is a message and port 0 gets a name."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((host, port))
     except OSError as error:
         listening.close()
         raise Failure(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            f"cannot listen on {host}:{port}: {error.strerror}. "
             "Choose another with --host and --port, or HAWKEYE_HOST and HAWKEYE_PORT"
         ) from None
     return listening
