@@ -37,7 +37,7 @@ class Platform:
     """The platform over one period under one practice. `snapshots` is the folder that artifacts are written to."""
 
     def __init__(self, raw: RawTables, practice: Practice, period: Period, pages_per_day: int, snapshots: Path) -> None:
-        self.period, self._practice, self._pages_per_day = period, practice, pages_per_day
+        self.period, self.practice, self._pages_per_day = period, practice, pages_per_day
         jobs = FeatureJobs(raw, practice, period.first_trained, period.incident)
         self.flights, self.vocabulary = jobs.flights, jobs.vocabulary
         self.runs: list[JobRun] = list(jobs.runs())
@@ -64,5 +64,5 @@ class Platform:
         return Published(model, trained, self._publishers[model].publish(iso(day), trained.state, sample))
 
     def _serve(self, day: int) -> Impressions:
-        shown = pages(day, self._pages_per_day, self.flights, self._practice).before(self.period.now)
+        shown = pages(day, self._pages_per_day, self.flights, self.practice).before(self.period.now)
         return self._server.serve(shown)
