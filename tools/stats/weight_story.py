@@ -18,6 +18,7 @@ SMALLEST = 8  # elements; the relative update of a tensor of one or two numbers 
 FLOOR = math.log(3.0)  # an update must be three times the largest one ever seen: storms move weights too
 LEVEL = 0.01  # of the false discovery rate over the tensors
 CAST_SHARE, CAST_SHARE_BEFORE, CAST_ELEMENTS = 0.99, 0.5, 32
+WIDE = 0.5  # of the tensors: a training that went wrong moves most of them, one odd batch moves one
 RESET_COSINE, KEPT_COSINE, RESET_GROWTH = 0.3, 0.7, 2.0
 
 Changes = Mapping[str, TensorChange]
@@ -38,7 +39,8 @@ def tell(current: Changes, past: Sequence[Changes]) -> Story:
     """The story of `current` (tensor → change) against `past`, the changes between earlier snapshots, oldest first.
 
     A broken number goes before a missing update, and that before the size of the updates. "diverged" and
-    "table_reset" need both a q value below 1% and an update three times the largest of the history.
+    "table_reset" need both a q value below 1% and an update three times the largest of the history; "diverged" needs
+    also that half of the tensors moved further than ever.
     """
     moving = _moving(current, past)
     novelty = _novelty(current, past, moving)
@@ -149,7 +151,12 @@ def _of_large_updates(
     if reset and not any(name in large for name in others) and len(reset) <= len(others):
         why = f"{len(reset)} tensors lost what they had learnt while the others moved as usual"
         return Story("table_reset", True, reset, why, novelty)
-    why = f"{len(named) or 1} of {max(len(novelty) - 1, 1)} tensors moved far more than on any day before"
+    judged = [name for name in novelty if name != WHOLE]
+    further = sum(novelty[name].above_all > 0 for name in judged)
+    if further < WIDE * len(judged):
+        why = f"{len(named)} of {len(judged)} tensors moved in a burst, but the others as usual: training was the same"
+        return Story("ordinary", False, tuple(named), why, novelty)
+    why = f"{further} of {len(judged)} tensors moved further than on any day before, {len(named)} of them by far"
     return Story("diverged", True, tuple(named) or (WHOLE,), why, novelty)
 
 
