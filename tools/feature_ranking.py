@@ -56,8 +56,8 @@ class FeatureRankingFacts(Facts):
 
 class FeatureState(Result):
     """What was found of one feature. `usual` and `now` are in the unit of `change` (see `tools.stats.breakage`);
-    `since` is set where it is broken. `correlation` is that with the mean prediction by hour, hours of the day
-    taken out."""
+    `since` is set where it is broken. `correlation` is that of its hourly mean or share of
+    nulls with the mean prediction, hours of the day taken out."""
 
     feature: str
     change: str
@@ -146,16 +146,21 @@ def health(table: Hourly, window: Window, baseline: Window, features: Sequence[F
 
 
 def _correlation(table: Hourly, window: Window, baseline: Window) -> tuple[dict[str, tuple[float, float]], str | None]:
-    """Feature → (r, p) of its hourly mean with the mean prediction, or the reason why there is none."""
+    """Feature → (r, p) of its hourly mean or share of nulls, whichever goes more with the mean prediction; or the
+    reason why there is none. p pays for all of them."""
     at = table.within(baseline) | table.within(window)
     ts, sums = table.ts[at], table.totals
-    mean = ratio(sums.total[at], sums.count[at])
-    mean = np.where(np.isfinite(mean), mean, np.nan)
+    means, nulls = ratio(sums.total[at], sums.count[at]), ratio(sums.nulls[at], sums.seen[at])
+    series = np.hstack([np.where(np.isfinite(means), means, np.nan), nulls])
     try:
-        agreement = by_circular_shift(without_hours_of_day(mean, ts), without_hours_of_day(table.prediction[at], ts))
+        agreement = by_circular_shift(without_hours_of_day(series, ts), without_hours_of_day(table.prediction[at], ts))
     except SeriesTooShort as error:
         return {}, str(error)
-    return {f: (float(r), float(p)) for f, r, p in zip(table.features, agreement.r, agreement.p, strict=True)}, None
+    r, p = agreement.r.reshape(2, -1), agreement.p.reshape(2, -1)
+    better = np.argmax(np.nan_to_num(np.abs(r)), axis=0)
+    return {
+        f: (float(r[k, i]), float(p[k, i])) for i, (f, k) in enumerate(zip(table.features, better, strict=True))
+    }, None
 
 
 def _answer(params: FeatureRankingParams, health: Health) -> Finding:

@@ -11,22 +11,19 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from tools.records import Window
 from tools.stats.drift import total_variation, zero_bin
+from tools.stats.floored import judged
 from tools.stats.hourly import Hourly, Totals, hour_noise, matched_blocks, pooled, ratio
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.profile import Counts, Floats
-from tools.stats.robust import MIN_HISTORY, Departure, departure
+from tools.stats.robust import MIN_HISTORY, departure
 
 Change = Literal["nulls", "constant", "scale", "non_finite", "unseen"]
 
 MIN_ROWS = 30
 MAX_Q = 0.01
-_MIN_ODDS = math.log(
-    3
-)  # nulls at 80% that go to 85% are no breakage, and neither are 16% that follow the traffic to 25%
 _MIN_RATIO = math.log(5)
 _MIN_MOVED = 0.2
 _MIN_RUN_H = 6
@@ -130,11 +127,12 @@ def _rise(feature: str, check: _Share, part: Counts, whole: Counts, noise: Float
         return None
     usual, now = float(share[-1] - d.effect), float(share[-1])
     sampling = _sampling_error(part[:-1], whole[:-1], usual, float(whole[-1]))
-    odds = _logit(now, float(whole[-1])) - _logit(usual, float(whole[-1]))
-    large = d.effect >= check.least and odds >= _MIN_ODDS and now >= float(np.nanmax(share[:-1])) + check.least / 2
-    return _symptom(
-        feature, check.change, usual, now, d, math.hypot(check.floor, sampling), min(max(d.effect, 0.0), 1.0), large
-    )
+    worst_day = float(np.nanmax(share[:-1]))
+    large = d.effect >= check.least and now >= worst_day + check.least / 2 and beyond_habit(usual, now)
+    p, half = judged(d, math.hypot(check.floor, sampling), "high")
+    low, high = d.effect - half, d.effect + half
+    severity = min(max(d.effect, 0.0), 1.0)
+    return Symptom(feature, check.change, usual, now, low, high, severity, p, d.blocks, bool(large))
 
 
 def _sampling_error(part: Counts, whole: Counts, usual: float, now: float) -> float:
@@ -170,34 +168,18 @@ def _scale(table: Hourly, i: int, sums: Totals) -> Symptom | None:
     beyond = max(now - history.max(), history.min() - now) * math.log(10)
     moved = float(total_variation(sums.histogram[:-1, i].sum(axis=0), sums.histogram[-1, i]))
     severity = min(abs(d.effect) / 3, 1.0) * moved
-    return _symptom(
-        table.features[i],
-        "scale",
-        now - d.effect,
-        now,
-        d,
-        0.1,
-        severity,
-        beyond >= _MIN_RATIO and moved >= _MIN_MOVED,
-        2,
-    )
+    p, half = judged(d, 0.1, "both")
+    low, high, large = d.effect - half, d.effect + half, beyond >= _MIN_RATIO and moved >= _MIN_MOVED
+    return Symptom(table.features[i], "scale", now - d.effect, now, low, high, severity, p, d.blocks, bool(large))
 
 
-def _symptom(
-    feature: str, change: Change, usual: float, now: float, d: Departure, floor: float, severity: float, large: bool,
-    sides: int = 1,
-) -> Symptom:  # fmt: skip
-    """A departure judged by no less than `floor`: a history without any variation does not make every move a fault."""
-    scale = math.hypot(d.scale, floor)
-    size = abs(d.effect) if sides == 2 else d.effect
-    p = min(float(stats.t.sf(size / scale, d.df)) * sides, 1.0)
-    half = float(stats.t.isf(0.025, d.df)) * scale
-    return Symptom(feature, change, usual, now, d.effect - half, d.effect + half, severity, p, d.blocks, bool(large))
+def beyond_habit(usual: float, now: float) -> bool:
+    """Whether the odds of a share are at least ten times the usual ones; a share is taken to lie in [0.005, 0.995].
 
-
-def _logit(share: float, whole: float) -> float:
-    p = (share * whole + 0.5) / (whole + 1)
-    return math.log(p / (1 - p))
+    Nulls that are a habit follow the world: a cancelled flight has no aircraft, and a storm takes them from 16% to 43%.
+    """
+    before, after = (min(max(share, 0.005), 0.995) for share in (usual, now))
+    return after / (1 - after) >= 10 * before / (1 - before)
 
 
 def _constant(table: Hourly, window: Window, baseline: Window) -> list[Symptom]:

@@ -153,7 +153,7 @@ def _of_shift(model: str, health: Health, shift: Shift) -> Evidence:
 def _of_correlation(model: str, health: Health, feature: str) -> Evidence:
     r, p = health.correlation[feature]
     return Evidence(
-        claim=f"the hourly mean of {feature} and the mean prediction correlate with r = {r:.2f}",
+        claim=f"by hour, {feature} (its mean or its share of nulls) and the mean prediction correlate with r = {r:.2f}",
         bearing="context",
         method="Pearson, hours of the day removed; circular shifts, largest over features",
         p_value=p,

@@ -13,7 +13,7 @@ from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.profile import Counts
 from tools.stats.robust import departure
 
-MAX_Q = 0.05
+MAX_Q = 0.01
 _MIN_MOVE = 0.1
 
 
