@@ -1,12 +1,12 @@
 """The `hawkeye` command. Each command stands in a file of its own and is imported when it is called."""
 
-import importlib
 import sys
 from importlib.metadata import version
 
 import click
 
 from assistant.cli.failures import run
+from assistant.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "demo": "assistant.cli.demo:demo",
@@ -17,21 +17,7 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    """Torch and the web framework take seconds to import: a command pays for what it needs only."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        module, name = _COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("hawkeye"), prog_name="hawkeye")
 def hawkeye() -> None:
     """Walks an on-call from a dropped metric to its root cause, question by question, with evidence.
