@@ -192,9 +192,13 @@ def _judge(
 def _z(
     history: Sequence[tuple[datetime, float]], ts: datetime, value: float, kind: Kind
 ) -> tuple[float, float, float, int] | None:
-    """(z, usual, scale, n); z is 0 for what is within the floors or within reach of the history."""
+    """(z, usual, scale, n); z is 0 for what is within the floors or within reach of the history.
+
+    n counts the runs at the same time of day, or all runs where the value lies beyond every one of them.
+    """
+    everything = np.array([v for _, v in history])
     alike = [v for t, v in history if _hours_apart(t, ts) <= SAME_HOUR_H]
-    past = np.array(alike if len(alike) >= MIN_HISTORY else [v for _, v in history])
+    past = np.array(alike) if len(alike) >= MIN_HISTORY else everything
     if len(past) < MIN_HISTORY or not math.isfinite(value):
         return None
     usual = float(np.median(past))
@@ -203,9 +207,12 @@ def _z(
     smallest_scale, smallest_effect = FLOORS[kind]
     scale = max(MAD_TO_SIGMA * float(np.median(np.abs(past - usual))), smallest_scale)
     gap = value - usual
-    reached = (past >= value - smallest_effect) if gap > 0 else (past <= value + smallest_effect)
-    ordinary = abs(gap) < smallest_effect or reached.sum() > TOLERATED * len(past) or (kind == "nulls" and gap < 0)
-    return (0.0 if ordinary else abs(gap) / scale), usual, scale, len(past)
+    direction = 1.0 if gap > 0 else -1.0
+    edge = direction * value - smallest_effect
+    reached = int((direction * past >= edge).sum())
+    ordinary = abs(gap) < smallest_effect or reached > TOLERATED * len(past) or (kind == "nulls" and gap < 0)
+    n = len(past) if (direction * everything >= edge).any() else len(everything)
+    return (0.0 if ordinary else abs(gap) / scale), usual, scale, n
 
 
 def _hours_apart(one: datetime, other: datetime) -> float:
