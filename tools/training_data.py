@@ -141,7 +141,8 @@ def _peer_auc(params: TrainingDataParams, model: str, runs: Sequence[TrainingRun
 
 def _sums(cube: Cube) -> Served:
     usable = np.isfinite(cube.numerator) & np.isfinite(cube.denominator)
-    return Served(float(cube.numerator[usable].sum()), float(cube.denominator[usable].sum()))
+    with np.errstate(over="ignore"):  # a sum that is not finite is no label rate, and is passed over as such
+        return Served(float(cube.numerator[usable].sum()), float(cube.denominator[usable].sum()))
 
 
 def _answer(params: TrainingDataParams, training: Training) -> Finding:
