@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
+_FAR = 8.0
+"""Standardised inputs are kept within so many deviations: one cloudburst must not throw the crossed features."""
+
+
 class Standardise(nn.Module):
     """Subtracts the mean and divides by the deviation seen at the bootstrap; both are stored with the weights."""
 
@@ -26,7 +30,7 @@ class Standardise(nn.Module):
         self.deviation.copy_(torch.from_numpy(np.maximum(deviation, 1e-3).astype(np.float32)))
 
     def forward(self, dense: Tensor) -> Tensor:
-        return (dense - self.mean) / self.deviation
+        return ((dense - self.mean) / self.deviation).clamp(-_FAR, _FAR)
 
 
 class Cross(nn.Module):

@@ -32,7 +32,7 @@ class Recipe:
     replay: float = 0.4
 
 
-RECIPES = {"badge_dcn": Recipe(learning_rate=0.01), "badge_mlp": Recipe(learning_rate=0.05)}
+RECIPES = {"badge_dcn": Recipe(learning_rate=0.05), "badge_mlp": Recipe(learning_rate=0.1)}
 
 
 @dataclass(frozen=True)
