@@ -137,6 +137,14 @@ async def test_earlier_evidence_can_be_looked_at_while_a_plan_waits() -> None:
         await until(pilot, lambda: "Proposed action" in text(pilot))
 
 
+async def test_who_looks_back_and_answers_is_led_to_what_comes() -> None:
+    async with opened(Incident()) as pilot:
+        await pilot.press("k")
+        await until(pilot, lambda: "Ruled out" in text(pilot))
+        await pilot.press("1")
+        await until(pilot, lambda: "Proposed action" in text(pilot))
+
+
 async def test_stepping_back_asks_again() -> None:
     state = Incident()
     async with opened(state) as pilot:

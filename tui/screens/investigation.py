@@ -120,7 +120,12 @@ class InvestigationScreen(Screen[None]):
     @on(ChoiceMade)
     def _answer(self, message: ChoiceMade) -> None:
         body = AnswerBody(step=message.step, choice=message.choice, actor=self._actor)
-        self._send(self._client.answer(self._investigation, body))
+        self._decide(self._client.answer(self._investigation, body))
+
+    def _decide(self, request: Awaitable[None]) -> None:
+        """Send what lets the walk go on, and look at where it goes."""
+        self.query_one(Trail).follow()
+        self._send(request)
 
     @work(group="send")
     async def _send(self, request: Awaitable[None]) -> None:
@@ -157,7 +162,7 @@ class InvestigationScreen(Screen[None]):
         reason = await self.app.push_screen_wait(ReasonDialog(title, lines, "Why do you approve it?"))
         if reason is not None:
             body = ApproveBody(plan_hash=plan.plan_hash, actor=self._actor, reason=reason)
-            self._send(self._client.approve(self._investigation, body))
+            self._decide(self._client.approve(self._investigation, body))
 
     @work
     async def action_refuse(self) -> None:
@@ -166,7 +171,7 @@ class InvestigationScreen(Screen[None]):
         reason = await self.app.push_screen_wait(ReasonDialog(title, [plan.summary], "Why do you refuse it?"))
         if reason is not None:
             body = RefuseBody(plan_hash=plan.plan_hash, actor=self._actor, reason=reason)
-            self._send(self._client.refuse(self._investigation, body))
+            self._decide(self._client.refuse(self._investigation, body))
 
     @work
     async def action_undo(self) -> None:

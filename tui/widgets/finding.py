@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from assistant.wire import Evidence, Finding, FindingStatus
-from tui.widgets.figures import figure, interval, tests
+from tui.widgets.figures import interval, scalar, tests
 from tui.widgets.sparkline import Sparkline
 
 _BEARINGS = {
@@ -23,12 +23,21 @@ _STATUSES = {
 }
 
 
-def claim(evidence: Evidence) -> Content:
-    """One claim that a person can check."""
+def claim(evidence: Evidence, labelled: bool = True) -> Content:
+    """One claim that a person can check; `labelled` with what it speaks for, where that is not said above it."""
     label, colour = _BEARINGS[evidence.bearing]
-    lines = [Content.assemble((label, colour)), Content.styled(evidence.claim, "bold")]
+    lines = [Content.assemble((label, colour))] if labelled else []
+    lines.append(Content.styled(evidence.claim, "bold"))
     lines += [Content.styled(text, "$quiet") for text in _figures(evidence)]
     return Content("\n").join(lines)
+
+
+def claims(evidence: Sequence[Evidence]) -> ComposeResult:
+    """Claims in their order, with one label for those in a row that speak for the same."""
+    before = None
+    for item in evidence:
+        yield Static(claim(item, labelled=item.bearing != before), classes="claim")
+        before = item.bearing
 
 
 def _figures(evidence: Evidence) -> Iterable[str]:
@@ -71,12 +80,13 @@ class FindingView(Vertical):
             yield Static(Content(_STATUSES[finding.status]), classes="warning")
         yield Static(Content(finding.headline), classes="headline")
         yield from (Sparkline(chart) for chart in finding.charts)
-        yield from (Static(claim(evidence), classes="claim") for evidence in finding.evidence)
+        yield from claims(finding.evidence)
         yield from bullets("Ruled out", finding.ruled_out)
         yield from bullets("Not checked", finding.not_checked)
         yield from bullets("What would settle it", finding.would_settle)
-        yield Static(Content(f"tool {finding.tool}, {self._sure()}"), classes="figures")
+        yield Static(Content(f"tool {finding.tool}{self._sure()}"), classes="figures")
 
     def _sure(self) -> str:
-        confidence = self._finding.facts.get("confidence")
-        return f"confidence {figure(confidence) if isinstance(confidence, float) else 'not known'}"
+        """The tool's confidence, where it declares one."""
+        facts = self._finding.facts
+        return f", confidence {scalar(facts['confidence'])}" if "confidence" in facts else ""

@@ -42,7 +42,8 @@ class PlanView(Vertical):
             title = "State after the undo, as read back" if self._done.undo else "State after, as read back"
             yield from bullets(title, state_lines(self._done.state_after))
         yield from paragraph("What became of it", self._step.outcome or "")
-        yield Static(Content(f"plan {plan.plan_hash[:12]}, {self._life()}"), classes="figures")
+        yield Static(Content(f"plan {plan.plan_hash[:12]}{self._life()}"), classes="figures")
 
     def _life(self) -> str:
-        return f"can be approved until {self._plan.expires_at:%Y-%m-%d %H:%M} UTC"
+        """Until when it can be approved, while nobody has decided."""
+        return "" if self._step.outcome else f", can be approved until {self._plan.expires_at:%Y-%m-%d %H:%M} UTC"

@@ -44,7 +44,12 @@ def line(step: TrailStep) -> Content:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
+    """Cut between words, unless the last one is so long that most of the text would go with it."""
+    if len(text) <= LONGEST:
+        return text
+    kept = text[: LONGEST - 4]
+    words = kept.rpartition(" ")[0]
+    return (words if len(words) > LONGEST // 2 else kept) + " ..."
 
 
 class Trail(OptionList):
@@ -76,6 +81,10 @@ class Trail(OptionList):
     def follows(self) -> bool:
         """Whether the reader looks at the newest step."""
         return self.highlighted is None or self.highlighted == len(self._steps) - 1
+
+    def follow(self) -> None:
+        """Look at the newest step, and at those that come."""
+        self.move(len(self._steps))
 
     def move(self, by: int) -> None:
         """Look at a step further down or up; at the ends, stay."""
