@@ -31,13 +31,14 @@ class ModelIsolationParams(Params):
 
 class ModelIsolationFacts(Facts):
     """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model that is most
-    degraded against the others in the same hours; whether it is degraded at all says `model_degraded`. `confidence`
-    is the probability that `factor` is right; see `tools.stats.attribution`."""
+    degraded against the others in the same hours, `second_model` the next; whether the first is degraded at all says
+    `model_degraded`. `confidence` is the probability that `factor` is right; see `tools.stats.attribution`."""
 
     drop_is_real: bool | None = None
     drop: Num | None = None
     factor: str | None = None
     model: str | None = None
+    second_model: str | None = None
     model_degraded: bool | None = None
     segment: str | None = None
     infra: str | None = None
@@ -135,6 +136,7 @@ def _answer(metric: Metric, found: Attribution, params: ModelIsolationParams) ->
         drop=found.drop,
         factor=found.factor,
         model=found.model,
+        second_model=found.second_model,
         model_degraded=found.model_degraded,
         segment=found.segment,
         infra=found.infra,
