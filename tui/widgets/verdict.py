@@ -6,7 +6,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from assistant.wire import Verdict
-from tui.widgets.figures import figure
 from tui.widgets.finding import bullets, paragraph
 
 
@@ -26,11 +25,11 @@ class VerdictView(Vertical):
         verdict = self._verdict
         yield Static(Content("Verdict"), classes="title")
         yield Static(Content(headline(verdict)), classes="headline")
-        yield Static(Content(f"confidence {figure(verdict.confidence)}"), classes="figures")
+        yield Static(Content(f"confidence {verdict.confidence:.2f}"), classes="figures")
         yield Static(Content(verdict.explanation), classes="claim")
-        yield from bullets("How it was found", verdict.chain)
         yield from paragraph("How to confirm it", verdict.how_to_confirm)
         yield from paragraph("What to do", verdict.mitigation)
+        yield from bullets("How it was found", verdict.chain)
         yield from bullets("Ruled out", verdict.ruled_out)
         yield from bullets("Not checked", verdict.not_checked)
         yield from bullets("What would settle it", verdict.would_settle)
