@@ -37,7 +37,12 @@ from assistant.wire import (
 )
 
 WIDTH = 100
+CHARTS, EVIDENCE = 1, 3
+"""How many of each are shown of one finding: a conversation tells what counts, the JSON report has everything."""
+_TELLING = ("for", "against", "context")
 _BEARING = {"for": ("+", "red"), "against": ("-", "green"), "context": ("·", "")}
+_SAID = ("answers.", "action ")
+"""Reasons that are what a person said a line before."""
 _STATUS = {
     FindingStatus.no_data: "no data",
     FindingStatus.inconclusive: "not conclusive",
@@ -71,6 +76,15 @@ def console(file: TextIO | None = None) -> Console:
 def printable(text: str) -> str:
     """Text from outside, with nothing in it that would steer the reader's terminal."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _reason(reason: Because) -> str:
+    """A branch's reason as a clause; the value is said where the condition does not say it already."""
+    fact = reason.fact.removeprefix("facts.")
+    if reason.value is None:
+        return f"{fact}: {reason.test}"
+    is_clear = isinstance(reason.value, bool)
+    return f"because {fact} {reason.test}" + ("" if is_clear else f" (it is {figures.number(reason.value)})")
 
 
 class Transcript:
@@ -145,10 +159,13 @@ class Transcript:
     def _finding(self, finding: Finding) -> None:
         status = f"[{_STATUS[finding.status]}] " if finding.status in _STATUS else ""
         self._line(status + finding.headline, "bold" if finding.interesting else "", indent=2)
-        for chart in finding.charts:
+        for chart in finding.charts[:CHARTS]:
             self._chart(chart)
-        for evidence in finding.evidence:
+        telling = sorted(finding.evidence, key=lambda evidence: _TELLING.index(evidence.bearing))
+        for evidence in telling[:EVIDENCE]:
             self._evidence(evidence)
+        if len(telling) > EVIDENCE:
+            self._line(f"and {len(telling) - EVIDENCE} more pieces of evidence", "dim", indent=6)
         self._list("ruled out", finding.ruled_out)
         self._list("could not be checked", finding.not_checked)
         self._list("would settle it", finding.would_settle)
@@ -178,7 +195,8 @@ class Transcript:
 
     def _because(self, because: Sequence[Because]) -> None:
         for reason in because:
-            self._item("→", f"because {reason.fact} {reason.test} (it is {figures.number(reason.value)})", "dim")
+            if not reason.fact.startswith(_SAID):
+                self._item("→", _reason(reason), "dim")
 
     def _action(self, event: ActionProposed | ActionApproved | ActionRefused | ActionDone) -> None:
         match event:
@@ -198,7 +216,6 @@ class Transcript:
         self._verdict = verdict
         self._line(f"■ {verdict.cause} {verdict.target}", "bold green", above=1)
         self._line(verdict.explanation, indent=2)
-        self._list("how it came about", verdict.chain)
         self._list("ruled out", verdict.ruled_out)
         self._list("could not be checked", verdict.not_checked)
         self._list("would settle it", verdict.would_settle)

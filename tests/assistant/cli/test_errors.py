@@ -1,19 +1,13 @@
 import json
-import shutil
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from knowledge.store import Store
 from tests.assistant import small
-from tests.assistant.cli.command import environment, hawkeye, refused
-
-
-@pytest.fixture
-def alert(tmp_path: Path) -> Path:
-    path = tmp_path / "alert.json"
-    path.write_text(json.dumps(small.webhook()))
-    return path
+from tests.assistant.cli.command import Hawkeye, environment, in_own_process
 
 
 @pytest.mark.parametrize(
@@ -28,14 +22,13 @@ def alert(tmp_path: Path) -> Path:
         (["serve", "--port", "99999"], "the command line sets port"),
     ],
 )
-def test_wrong_usage_ends_with_2(tmp_path: Path, args: list[str], says: str) -> None:
-    assert says in refused(hawkeye(tmp_path, *args), 2)
+def test_wrong_usage_ends_with_2(hawkeye: Hawkeye, args: list[str], says: str) -> None:
+    assert says in hawkeye(*args).refused(2)
 
 
-def test_wrong_settings_end_with_2(tmp_path: Path, alert: Path) -> None:
-    env = {**environment(tmp_path), "HAWKEYE_BASELINE_DAYS": "none"}
-    done = hawkeye(tmp_path, "investigate", "--alert", alert, env=env)
-    assert "the environment sets baseline_days" in refused(done, 2)
+def test_wrong_settings_end_with_2(hawkeye: Hawkeye, alert: Path) -> None:
+    done = hawkeye("investigate", "--alert", alert, HAWKEYE_BASELINE_DAYS="none")
+    assert "the environment sets baseline_days" in done.refused(2)
 
 
 @pytest.mark.parametrize(
@@ -56,72 +49,77 @@ def test_wrong_settings_end_with_2(tmp_path: Path, alert: Path) -> None:
         (json.dumps({"alert": "a", "product": "badge"}), "alert.metric: Field required"),
     ],
 )
-def test_a_malformed_alert_ends_with_1(tmp_path: Path, alert: Path, content: str, says: str) -> None:
+def test_a_malformed_alert_ends_with_1(hawkeye: Hawkeye, alert: Path, content: str, says: str) -> None:
     alert.write_text(content)
-    message = refused(hawkeye(tmp_path, "investigate", "--alert", alert, "--auto"), 1)
+    message = hawkeye("investigate", "--alert", alert, "--auto").refused(1)
     assert says in " ".join(message.split())
 
 
-def test_a_missing_alert_file_and_an_unknown_investigation_end_with_1(tmp_path: Path) -> None:
-    missing = hawkeye(tmp_path, "investigate", "--alert", tmp_path / "none.json")
-    assert "none.json: No such file or directory" in refused(missing, 1)
-    unknown = hawkeye(tmp_path, "investigate", "--resume", "inv-none")
-    assert "there is no investigation 'inv-none'" in refused(unknown, 1)
+def test_a_missing_alert_file_and_an_unknown_investigation_end_with_1(hawkeye: Hawkeye, tmp_path: Path) -> None:
+    missing = hawkeye("investigate", "--alert", tmp_path / "none.json")
+    assert "none.json: No such file or directory" in missing.refused(1)
+    unknown = hawkeye("investigate", "--resume", "inv-none")
+    assert "there is no investigation 'inv-none'" in unknown.refused(1)
 
 
-def test_a_damaged_database_is_named_and_left_as_it_is(tmp_path: Path, alert: Path) -> None:
+def test_a_damaged_database_is_named_and_left_as_it_is(hawkeye: Hawkeye, tmp_path: Path, alert: Path) -> None:
     environment(tmp_path)
     database = tmp_path / "data" / "hawkeye.db"
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     database.write_bytes(b"not a database" * 1000)
     before = database.read_bytes()
-    assert "is damaged" in refused(hawkeye(tmp_path, "investigate", "--alert", alert), 1)
+    assert "is damaged" in hawkeye("investigate", "--alert", alert).refused(1)
     assert database.read_bytes() == before
 
 
-def test_a_second_process_on_the_data_folder_is_told_so(tmp_path: Path, alert: Path) -> None:
-    from knowledge.store import Store
-
-    env = environment(tmp_path)
+@pytest.mark.parametrize("command", [("investigate", "--resume", "inv-1"), ("serve", "--port", "0")])
+def test_a_second_process_on_the_data_folder_is_told_so(tmp_path: Path, command: tuple[str, ...]) -> None:
+    environment(tmp_path)
     store = Store.open(tmp_path / "data")
     try:
-        for command in (["investigate", "--alert", alert], ["serve", "--port", "0"]):
-            assert "in use by another process" in refused(hawkeye(tmp_path, *command, env=env), 1)
+        assert "in use by another process" in in_own_process(tmp_path, *command).refused(1)
     finally:
         store.close()
 
 
-def test_a_data_folder_that_is_a_file_is_told_so(tmp_path: Path, alert: Path) -> None:
-    shutil.rmtree(tmp_path / "data", ignore_errors=True)
-    env = {**environment(tmp_path), "HAWKEYE_DATA_DIR": str(alert)}
-    assert "Choose another one" in refused(hawkeye(tmp_path, "investigate", "--alert", alert, env=env), 1)
+def test_a_data_folder_that_is_a_file_is_told_so(hawkeye: Hawkeye, alert: Path) -> None:
+    done = hawkeye("investigate", "--alert", alert, HAWKEYE_DATA_DIR=str(alert))
+    assert "Choose another one" in done.refused(1)
 
 
-def test_a_faulty_playbook_is_refused_with_every_fault(tmp_path: Path, alert: Path) -> None:
-    env = environment(tmp_path)
-    (tmp_path / "playbooks" / "small.toml").write_text(
+def test_a_taken_port_is_told_so(hawkeye: Hawkeye) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        message = hawkeye("serve", "--port", str(taken.getsockname()[1])).refused(1)
+    assert "Choose another with --host and --port" in message
+
+
+def test_a_faulty_playbook_is_refused_with_every_fault(hawkeye: Hawkeye, tmp_path: Path, alert: Path) -> None:
+    environment(tmp_path)
+    faulty = tmp_path / "playbooks" / "small.toml"
+    faulty.write_text(
         small.PLAYBOOK.replace('go = "pause"', 'go = "nowhere"').replace("training.learning_rate", "bad.luck")
     )
-    message = refused(hawkeye(tmp_path, "investigate", "--alert", alert, env=env), 1)
-    assert "nowhere" in message
-    assert "bad.luck" in message
-    checked = refused(hawkeye(tmp_path, "playbook", "check", tmp_path / "playbooks" / "small.toml", env=env), 1)
-    assert "nowhere" in checked
-    missing = hawkeye(tmp_path, "playbook", "check", tmp_path / "none.toml", env=env)
-    assert "cannot be read" in refused(missing, 1)
+    for command in (["investigate", "--alert", alert], ["playbook", "check", faulty]):
+        message = hawkeye(*command).refused(1)
+        assert "nowhere" in message
+        assert "bad.luck" in message
+    assert "cannot be read" in hawkeye("playbook", "check", tmp_path / "none.toml").refused(1)
 
 
-def test_without_an_answer_on_the_terminal_nothing_is_lost(tmp_path: Path, alert: Path) -> None:
-    done = hawkeye(tmp_path, "investigate", "--alert", alert)
-    assert "Go on with: hawkeye investigate --resume inv-" in refused(done, 130)
+def test_the_shipped_playbooks_have_no_faults(hawkeye: Hawkeye) -> None:
+    done = hawkeye("playbook", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no faults" in done.stdout
 
 
-def test_what_is_unforeseen_is_one_line_and_a_file(tmp_path: Path, alert: Path) -> None:
-    env = environment(tmp_path)
-    with sqlite3.connect(tmp_path / "data" / "hawkeye.db") as db:
-        db.execute("DROP TABLE events")
+def test_what_is_unforeseen_is_one_line_and_a_file(hawkeye: Hawkeye, tmp_path: Path, alert: Path) -> None:
+    environment(tmp_path)
+    db = sqlite3.connect(tmp_path / "data" / "hawkeye.db")
+    db.execute("DROP TABLE events")
     db.close()
-    done = hawkeye(tmp_path, "investigate", "--alert", alert, env=env)
+    done = hawkeye("investigate", "--alert", alert)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr

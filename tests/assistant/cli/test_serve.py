@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 import subprocess
@@ -18,7 +19,7 @@ def test_a_real_server_over_a_real_socket(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**environment(tmp_path), "PYTHONUNBUFFERED": "1"},
+        env=os.environ | environment(tmp_path) | {"PYTHONUNBUFFERED": "1"},
     ) as server:
         try:
             assert server.stdout is not None
