@@ -29,10 +29,10 @@ class Recipe:
     clip_norm: float = 30.0
     batch: int = 256
     epochs: int = 4
-    replay: float = 0.4
+    replay: float = 0.15
 
 
-RECIPES = {"badge_dcn": Recipe(learning_rate=0.05), "badge_mlp": Recipe(learning_rate=0.1)}
+RECIPES = {"badge_dcn": Recipe(learning_rate=0.04), "badge_mlp": Recipe(learning_rate=0.1)}
 
 
 @dataclass(frozen=True)
