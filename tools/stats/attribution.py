@@ -131,7 +131,7 @@ def _decide(
 
 
 def _degraded(case: Case, model: str | None, accused: Sequence[Suspect]) -> bool | None:
-    """None where a figure of the model stands out and nothing else bears it out: that is no accusation, and no clearance."""
+    """None where a figure of the model stands out and nothing bears it out: neither an accusation nor a clearance."""
     if accused:
         return True
     mine = [s for s in case.suspects if s.kind == "model" and s.model == model and s.role in DEGRADING]

@@ -60,7 +60,7 @@ def ruled_out(found: Attribution) -> tuple[str, ...]:
     said = [
         f"model {name}: no worse than usual against the other models in the same hours"
         for name in found.models_checked
-        if not (found.model_degraded and name == found.model)
+        if found.model_degraded is False or name != found.model
     ]
     places = [s for s in found.suspects if s.kind == "infra" and s.departure.known]
     if places and found.infra is None:

@@ -10,7 +10,7 @@ from tools.records import MetricRole
 from tools.stats.contrast import Contrast, Kind, contrast
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.panel import Panel, Sums
-from tools.stats.robust import Departure, Tail, departure
+from tools.stats.robust import UNKNOWN, Departure, Tail, departure
 
 MODEL = "model"
 MIN_DENOMINATOR = 50.0
@@ -51,7 +51,7 @@ class Suspect:
 def find_suspects(
     panels: Mapping[MetricRole, Panel], tails: Mapping[MetricRole, Tail], segments: Sequence[str], infra: Sequence[str]
 ) -> list[Suspect]:
-    """The contrasts of all groups, with Benjamini-Hochberg q values over all of them together, in a fixed order.
+    """The contrasts of all groups in a fixed order, with Benjamini-Hochberg q values.
 
     Models, and models within segments, are compared on every metric; infrastructure and segments on the top line, in
     strata of model and hour so that a fault of one model does not show as one of the places that it serves most.
@@ -66,11 +66,19 @@ def find_suspects(
         found += _places(topline, "infra", tails[MetricRole.topline], name)
     for name in segments:
         found += _places(topline, "segment", tails[MetricRole.topline], name)
-    q = benjamini_hochberg([s.departure.p_value for s in found])
+    return _with_q_values(found)
+
+
+def _with_q_values(found: Sequence[Suspect]) -> list[Suspect]:
+    """One family for the models, the first question, and one for all the places: many places must not blunt it."""
+    q = np.full(len(found), np.nan)
+    for family in ({"model"}, {"model_segment", "infra", "segment"}):
+        members = [i for i, s in enumerate(found) if s.kind in family]
+        q[members] = benjamini_hochberg([found[i].departure.p_value for i in members])
     return [replace(s, q_value=float(q[i])) for i, s in enumerate(found)]
 
 
-def _kind(role: MetricRole) -> Kind:
+def kind_of(role: MetricRole) -> Kind:
     """Differences in the top line's own unit; ratios for figures of models, which grow with the level of the day."""
     return "difference" if role is MetricRole.topline else "log_ratio"
 
@@ -91,7 +99,7 @@ def judged(found: Contrast, tail: Tail) -> Departure:
 def _models(panel: Panel, role: MetricRole, tail: Tail) -> Iterator[Suspect]:
     sums = panel.sums((MODEL,))
     for i, model in enumerate(panel.coded(MODEL).names):
-        against = _compare(sums, i, _kind(role))
+        against = _compare(sums, i, kind_of(role))
         if model and against is not None:
             yield Suspect("model", role, model, None, None, against, judged(against, tail), float(against.weight[-1]))
 
@@ -102,7 +110,7 @@ def _models_within(panel: Panel, role: MetricRole, tail: Tail, dimension: str) -
     for v, value in enumerate(panel.coded(dimension).names):
         inside = Sums(sums.num[v], sums.den[v])
         for i, model in enumerate(panel.coded(MODEL).names):
-            against = _compare(inside, i, _kind(role))
+            against = _compare(inside, i, kind_of(role))
             if model and value and against is not None:
                 weight = float(inside.den[i, -1].sum()) / total
                 yield Suspect("model_segment", role, model, dimension, value, against, judged(against, tail), weight)
@@ -113,7 +121,7 @@ def _places(panel: Panel, kind: SuspectKind, tail: Tail, dimension: str) -> Iter
     values, models, blocks, hours = sums.num.shape
     strata = [np.moveaxis(a, 1, 2).reshape(values, blocks, models * hours) for a in (sums.num, sums.den)]
     for v, value in enumerate(panel.coded(dimension).names):
-        against = _compare(Sums(*strata), v, _kind(MetricRole.topline))
+        against = _compare(Sums(*strata), v, kind_of(MetricRole.topline))
         if value and against is not None:
             yield Suspect(
                 kind,
@@ -141,12 +149,17 @@ def located(panel: Panel, role: MetricRole, tail: Tail, model: str, dimension: s
     block."""
     names, models = panel.coded(dimension).names, panel.coded(MODEL).names
     if value not in names or model not in models:
-        return departure(np.empty(0), float("nan"), tail)
+        return UNKNOWN
     sums = panel.sums((dimension, MODEL))
     v, m = names.index(value), models.index(model)
-    inside = _compare(Sums(sums.num[v], sums.den[v]), m, _kind(role))
-    outside = _compare(Sums(sums.num.sum(0) - sums.num[v], sums.den.sum(0) - sums.den[v]), m, _kind(role))
+    inside = _compare(Sums(sums.num[v], sums.den[v]), m, kind_of(role))
+    outside = _compare(Sums(sums.num.sum(0) - sums.num[v], sums.den.sum(0) - sums.den[v]), m, kind_of(role))
     if inside is None or outside is None:
-        return departure(np.empty(0), float("nan"), tail)
+        return UNKNOWN
     apart = replace(inside, effect=inside.effect - outside.effect, noise=np.hypot(inside.noise, outside.noise))
     return judged(apart, tail)
+
+
+def model_departure(panel: Panel, role: MetricRole, tail: Tail, model: str) -> Departure:
+    """How far one model left the others in the current block."""
+    return next((s.departure for s in _models(panel, role, tail) if s.model == model), UNKNOWN)

@@ -1,0 +1,77 @@
+"""When did it start: the onset of a shift in an hourly series, with an interval that knows the noise's own memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.stats.panel import Floats
+
+RAMP_H = 12
+"""A rollout grows in stages: next to a step, a shift that grows over this many hours is tried."""
+BLOCK_H = 12
+DRAWS = 400
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Onset:
+    """`at` is the index of the most likely first shifted hour, [low, high] its 95% interval, `p_value` the chance of so
+    strong a shift from noise alone, `size` the shift in the unit of the series (its final size where it grows)."""
+
+    at: int
+    low: int
+    high: int
+    p_value: float
+    size: float
+
+
+def onset(series: Floats, noise: Floats, seed: int = 0) -> Onset | None:
+    """Find an upward shift from zero in `series` float64[n]; `noise` float64[m] is how it runs on ordinary days.
+
+    The likelihood gain of a step or a ramp at each hour, given white noise, is only the statistic. What counts as
+    large, and how far it may fall from its maximum at the true onset, are read off moving blocks of the real noise
+    (Künsch 1989), so correlated hours widen the interval. NaN hours are left out. None where there is too little of
+    either.
+    """
+    known, calm = np.isfinite(series), noise[np.isfinite(noise)]
+    scale = float(calm.std()) if len(calm) else 0.0
+    if known.sum() < BLOCK_H or len(calm) < 4 * BLOCK_H or not scale > 0:
+        return None
+    shapes = _shapes(len(series)) * known
+    gains, sizes, best = _fit(np.where(known, series, 0.0)[None] / scale, shapes)
+    gain, at = gains[0], int(gains[0].argmax())
+    draws = _blocks((calm - calm.mean()) / scale, len(series), np.random.default_rng(seed))
+    null = _fit(draws, shapes)[0].max(axis=1)
+    again = _fit(draws + sizes[0, at] * shapes[best[0, at], at], shapes)[0]
+    slack = float(np.quantile(again.max(axis=1) - again[:, at], LEVEL))
+    inside = np.flatnonzero(gain >= gain[at] - slack)
+    p = (1 + int((null >= gain[at]).sum())) / (1 + DRAWS)
+    return Onset(at, int(inside[0]), int(inside[-1]), p, float(sizes[0, at]) * scale)
+
+
+def _shapes(length: int) -> Floats:
+    """float64[2, n, n]: for each shape (step, ramp) and each onset, the shift by hour."""
+    since = np.arange(length)[None] - np.arange(length)[:, None]
+    return np.stack([(since >= 0).astype(float), np.clip((since + 1) / RAMP_H, 0, 1)])
+
+
+def _fit(series: Floats, shapes: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """For each series and onset, [r, n] each: the log-likelihood gain of the better shape, its size, and which it is.
+    Only upward shifts gain."""
+    energy = (shapes**2).sum(-1)
+    match = np.einsum("rt,sot->rso", series, shapes)
+    size = np.divide(match, energy, out=np.zeros_like(match), where=energy > 0)
+    gain = np.where(size > 0, size * match / 2, 0.0)
+    best = gain.argmax(axis=1)
+    pick = best[:, None]
+    return np.take_along_axis(gain, pick, 1)[:, 0], np.take_along_axis(size, pick, 1)[:, 0], best
+
+
+def _blocks(calm: Floats, length: int, rng: np.random.Generator) -> Floats:
+    """float64[DRAWS, length]: noise made of moving blocks of the calm series, wrapped around its end."""
+    count = -(-length // BLOCK_H)
+    starts = rng.integers(0, len(calm), (DRAWS, count))
+    index = (starts[..., None] + np.arange(BLOCK_H)) % len(calm)
+    drawn: Floats = calm[index].reshape(DRAWS, -1)[:, :length]
+    return drawn
