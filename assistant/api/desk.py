@@ -43,6 +43,7 @@ class Desk:
         self._playbook, self._tools = playbook, tools
         self._background = Background(driver.advance, bell.ring, at_once)
         self._opening = threading.Lock()
+        self._by_alert = self._known_alerts()  # nobody else writes here: a data folder belongs to one process
 
     def resume(self) -> None:
         """Walk on, the oldest first, with everything that was unfinished when the last process ended."""
@@ -63,8 +64,7 @@ class Desk:
         """The investigations of a webhook's alerts, each opened now or, when the alert was sent before, earlier."""
         alerts = self._workspace.receiver.receive_alert(payload)
         with self._opening:
-            opened = self._by_alert()
-            return [opened.get(alert.alert) or self._open(alert, self._playbook) for alert in alerts]
+            return [self._by_alert.get(alert.alert) or self._open(alert, self._playbook) for alert in alerts]
 
     def open(self, body: OpenBody) -> InvestigationView:
         """Open an investigation, also of an alert that has one: it may be walked with another playbook."""
@@ -123,6 +123,7 @@ class Desk:
 
     def _open(self, alert: Alert, playbook: str) -> str:
         investigation = self._driver.open(alert, playbook)
+        self._by_alert.setdefault(alert.alert, investigation)
         self._background.wake(investigation)
         return investigation
 
@@ -134,7 +135,7 @@ class Desk:
         if alert.metric not in names:
             raise unprocessable(f"{alert.product} has no metric {alert.metric!r}; it has {', '.join(names)}")
 
-    def _by_alert(self) -> dict[str, str]:
+    def _known_alerts(self) -> dict[str, str]:
         """Alert → the first investigation that was opened of it."""
         found: dict[str, str] = {}
         for investigation in self._workspace.log.ids():

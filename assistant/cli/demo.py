@@ -24,8 +24,9 @@ def demo(fault: str, seed: int, plain: bool) -> None:
     with staged(fault, seed, load()) as stage:
         if plain or not is_terminal():
             _print_walk(stage)
-        elif (verdict := walk_in_terminal(stage.settings, stage.world.alert)) is not None:
-            click.echo(verdict_line(verdict))
+        else:
+            verdict = walk_in_terminal(stage.settings, stage.world.alert)
+            click.echo("left before the verdict" if verdict is None else verdict_line(verdict))
 
 
 def _print_walk(stage: Staged) -> None:

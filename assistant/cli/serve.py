@@ -8,6 +8,7 @@ import uvicorn
 
 from assistant.app import create_app
 from assistant.cli.failures import Failure
+from assistant.cli.logs import FILE, logged_to
 from assistant.settings import load
 
 
@@ -22,9 +23,11 @@ def serve(host: str | None, port: int | None, data: Path | None) -> None:
     listening = listen(settings.host, settings.port)
     address, bound = listening.getsockname()[:2]
     click.echo(f"HawkEye listens on http://{address}:{bound} over {settings.data_dir}; its schema is at /schema")
+    click.echo(f"what goes wrong is logged in {settings.data_dir / FILE}")
     # A long poll may hold a connection for 30 s; a second is enough for everything else to end in order.
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[listening])
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
+    with logged_to(settings.data_dir):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:

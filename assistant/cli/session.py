@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from assistant.app import create_app
 from assistant.cli.failures import Failure
+from assistant.cli.logs import logged_to
 from assistant.settings import Settings
 from assistant.wire import PREFIX, Problem
 
@@ -36,11 +37,18 @@ class Session:
         self._app = create_app(settings)
         self._ready: Future[tuple[asyncio.AbstractEventLoop, httpx.AsyncClient]] = Future()
         self._stop = asyncio.Event()
+        self._logged = logged_to(settings.data_dir)
         self._thread = threading.Thread(target=self._run, name="hawkeye-api")
 
     def __enter__(self) -> Self:
+        self._logged.__enter__()
         self._thread.start()
-        self._loop, self._http = self._ready.result()
+        try:
+            self._loop, self._http = self._ready.result()
+        except KeyboardInterrupt:
+            self._loop, self._http = self._ready.result()
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -48,6 +56,7 @@ class Session:
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
+        self._logged.__exit__(kind, error, trace)
 
     def get(self, kind: type[W], path: str, **query: str | float) -> W:
         """GET a path below the prefix. Raises `Refused`."""

@@ -1,7 +1,6 @@
 """Opens the terminal interface on a drill: the service here, on a free port of this machine, and the interface as its
 client in a process of its own, exactly as it is used against a real server."""
 
-import logging
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ import uvicorn
 
 from assistant.app import create_app
 from assistant.cli.failures import Failure
+from assistant.cli.logs import logged_to
 from assistant.cli.serve import listen
 from assistant.settings import Settings
 from assistant.wire import PREFIX, InvestigationView, OpenedPage, Verdict
@@ -28,7 +28,7 @@ def is_terminal() -> bool:
 
 def walk_in_terminal(settings: Settings, payload: object) -> Verdict | None:
     """Deliver an alert's webhook payload, and let the person walk it. The verdict, where they came to one."""
-    with _served(settings) as url, httpx.Client(base_url=url + PREFIX) as http:
+    with logged_to(settings.data_dir), _served(settings) as url, httpx.Client(base_url=url + PREFIX) as http:
         opened = http.post("/alerts/alertmanager", json=payload).raise_for_status()
         (investigation,) = OpenedPage.model_validate_json(opened.content).investigations
         command = [sys.executable, "-m", "tui", "--url", url, "--investigation", investigation]
@@ -39,8 +39,6 @@ def walk_in_terminal(settings: Settings, payload: object) -> Verdict | None:
 
 @contextmanager
 def _served(settings: Settings) -> Iterator[str]:
-    # What the service logs goes to a file: on the terminal it would run through the picture.
-    logging.basicConfig(filename=settings.data_dir / "service.log", level=logging.WARNING, force=True)
     listening = listen("127.0.0.1", 0)
     config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)

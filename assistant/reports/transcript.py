@@ -81,8 +81,6 @@ def printable(text: str) -> str:
 def _reason(reason: Because) -> str:
     """A branch's reason as a clause; the value is said where the condition does not say it already."""
     fact = reason.fact.removeprefix("facts.")
-    if reason.value is None:
-        return f"{fact}: {reason.test}"
     is_clear = isinstance(reason.value, bool)
     return f"because {fact} {reason.test}" + ("" if is_clear else f" (it is {figures.number(reason.value)})")
 
@@ -195,7 +193,7 @@ class Transcript:
 
     def _because(self, because: Sequence[Because]) -> None:
         for reason in because:
-            if not reason.fact.startswith(_SAID):
+            if reason.value is not None and not reason.fact.startswith(_SAID):
                 self._item("→", _reason(reason), "dim")
 
     def _action(self, event: ActionProposed | ActionApproved | ActionRefused | ActionDone) -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -78,3 +79,16 @@ def test_an_ascii_terminal_gets_what_it_can_show(tmp_path: Path, alert: Path) ->
     done = in_own_process(tmp_path, "investigate", "--alert", alert, "--auto", env=variables)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == LAST
+
+
+def test_ctrl_c_at_a_question_leaves_it_resumable(tmp_path: Path, alert: Path) -> None:
+    command = [*COMMAND, "investigate", "--alert", str(alert)]
+    variables, pipe = os.environ | environment(tmp_path), subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=variables) as process:
+        assert process.stdout is not None
+        assert any("2. No" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Go on with: hawkeye investigate --resume inv-" in errors
+    assert "Traceback" not in errors
