@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-
 _FAR = 8.0
 """Standardised inputs are kept within so many deviations: one cloudburst must not throw the crossed features."""
 
