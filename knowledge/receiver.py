@@ -107,14 +107,18 @@ class Receiver:
             self._alerts.put(alert)
         return alerts
 
-    def _clamped(self, alert: Alert) -> Alert:
+    def check_known(self, alert: Alert) -> None:
+        """Raises `MalformedPayload` where the product or metric of an alert is not known."""
         product = self._metrics.product(alert.product)
         if product is None:
             known = ", ".join(self._metrics.products()) or "none yet"
-            raise MalformedPayload(f"the alert names the product {alert.product!r}, which is not known; known: {known}")
+            raise MalformedPayload(f"the alert's product {alert.product!r} is not known; known: {known}")
         if alert.metric not in {m.name for m in product.metrics}:
             names = ", ".join(m.name for m in product.metrics)
             raise MalformedPayload(f"{alert.product} has no metric {alert.metric!r}; it has {names}")
+
+    def _clamped(self, alert: Alert) -> Alert:
+        self.check_known(alert)
         span = self._metrics.span(alert.product, alert.metric)
         if span is None or span.end <= alert.window.start or span.end >= alert.window.end:
             return alert

@@ -68,7 +68,7 @@ class Desk:
 
     def open(self, body: OpenBody) -> InvestigationView:
         """Open an investigation, also of an alert that has one: it may be walked with another playbook."""
-        self._check_known(body.alert)
+        self._workspace.receiver.check_known(body.alert)
         with self._opening:
             return self.view(self._open(body.alert, body.playbook or self._playbook))
 
@@ -126,14 +126,6 @@ class Desk:
         self._by_alert.setdefault(alert.alert, investigation)
         self._background.wake(investigation)
         return investigation
-
-    def _check_known(self, alert: Alert) -> None:
-        product = self._workspace.ports.metrics.product(alert.product)
-        if product is None:
-            raise unprocessable(f"the product {alert.product!r} is not known here; send its record and metrics first")
-        names = [metric.name for metric in product.metrics]
-        if alert.metric not in names:
-            raise unprocessable(f"{alert.product} has no metric {alert.metric!r}; it has {', '.join(names)}")
 
     def _known_alerts(self) -> dict[str, str]:
         """Alert → the first investigation that was opened of it."""

@@ -27,13 +27,14 @@ BASELINE = Window(start=FIRST, end=FIRST + timedelta(days=DAYS))
 class World:
     """How a synthetic world differs from an ordinary one, from the incident on unless said otherwise.
 
-    `skill_lost` (0 to 1) is taken from the rows that all of `where` describes (dimension → value). `infra_loss` is the
+    `regions` is the number of regions and of builds. `skill_lost` (0 to 1) is taken from the rows that all of `where` describes (dimension → value). `infra_loss` is the
     share of good badges lost where `infra` says. `risky` multiplies the evening traffic at EWR. `storm` is added to
     the log odds of being late, and hits origins unevenly; the model without weather suffers more.
     """
 
     seed: int = 0
     pages: float = 6.0
+    regions: int = 2
     skill_lost: float = 0.0
     where: dict[str, str] = field(default_factory=dict)
     infra_loss: float = 0.0
@@ -82,7 +83,7 @@ def _publish(ports: InMemoryPorts, model: str) -> None:
 def _rows(world: World) -> Cube:
     """All combinations of hour and dimensions; `denominator` is the expected number of pages."""
     hours = DAYS * 24 + 32
-    shape = (hours, len(MODELS), 2, len(ARMS), len(ORIGINS), len(CARRIERS), len(REGIONS), len(BUILDS))
+    shape = (hours, len(MODELS), 2, len(ARMS), len(ORIGINS), len(CARRIERS), world.regions, world.regions)
     at = [a.ravel() for a in np.indices(shape)]
     start = int(FIRST.timestamp())
     hour = at[0]
@@ -105,7 +106,12 @@ def _rows(world: World) -> Cube:
     weight = np.where(at[2] == 0, share, 1 - share) * np.array(list(ARMS.values()))[at[3]]
     of_day = 0.4 + np.sin(np.pi * (hour % 24) / 24)
     expected = (
-        world.pages * weight * of_day * np.array([1.0, 0.8, 0.6])[at[4]] * np.array([0.5, 1.2, 1, 1.1, 0.6])[at[5]]
+        world.pages
+        * (4 / world.regions**2)
+        * weight
+        * of_day
+        * np.array([1.0, 0.8, 0.6])[at[4]]
+        * np.array([0.5, 1.2, 1, 1.1, 0.6])[at[5]]
     )
     ts = start + hour * 3600
     risky = (ts >= world.starts.timestamp()) & (at[4] == 0) & (hour % 24 >= 15)

@@ -31,6 +31,8 @@ MATTERS = 0.05
 SMALLEST = 0.005
 """And at least this share of the top line's usual level."""
 MOST = 0.5
+MOVED = 0.1
+"""At least this share of the traffic must have moved along some dimension for the traffic to be a factor."""
 MOST_SURE = 0.99
 LARGE_LOG_RATIO = 0.3
 """A log loss that left the others' by more than this (35%) shows broken predictions by itself."""
@@ -95,9 +97,14 @@ def _mix_explains(case: Case) -> bool:
     """The mix moved for the worse by more than on baseline days, and it is most of the drop or leaves an ordinary
     day."""
     mix, size = case.mix.mix, case.sign * case.mix.split.mix
-    if not (mix.known and mix.p_value < ALPHA and mix.beyond and size > case.floor):
+    if not (mix.known and mix.p_value < ALPHA and mix.beyond and size > case.floor and _traffic_moved(case.mix)):
         return False
     return size > MOST * case.drop or not case.mix.within.p_value < ALPHA_LEVEL
+
+
+def _traffic_moved(mix: MixShift) -> bool:
+    """A weekend or a holiday moves a little of the traffic; another kind of traffic moves much of it."""
+    return any(m.distance > MOVED and m.departure.beyond and m.departure.p_value < ALPHA for m in mix.moved.values())
 
 
 def stands_out(suspect: Suspect) -> bool:

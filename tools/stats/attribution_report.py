@@ -35,7 +35,7 @@ def headline(metric: Metric, found: Attribution) -> str:
                 f"{size}; the mix of the traffic makes {_amount(abs(found.mix.split.mix))} of it, no model is at fault"
             )
         case "shared":
-            return f"{size}; all models fell together in the same hours, and nobody stands out"
+            return f"{size}; all models fell together in the same hours, and nobody is accused"
         case "none":
             return f"{size}, which is within the swings of the baseline days, and no contrast stands out"
     return f"{size}; it cannot be attributed with this data"

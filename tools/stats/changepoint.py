@@ -1,5 +1,6 @@
 """When did it start: the onset of a shift in an hourly series, with an interval that knows the noise's own memory."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from tools.stats.panel import Floats
 
 RAMP_H = 12
 """A rollout grows in stages: next to a step, a shift that grows over this many hours is tried."""
-BLOCK_H = 12
+BLOCK_H = 24
 DRAWS = 400
 LEVEL = 0.95
 
@@ -46,8 +47,15 @@ def onset(series: Floats, noise: Floats, seed: int = 0) -> Onset | None:
     again = _fit(draws + sizes[0, at] * shapes[best[0, at], at], shapes)[0]
     slack = float(np.quantile(again.max(axis=1) - again[:, at], LEVEL))
     inside = np.flatnonzero(gain >= gain[at] - slack)
-    p = (1 + int((null >= gain[at]).sum())) / (1 + DRAWS)
-    return Onset(at, int(inside[0]), int(inside[-1]), p, float(sizes[0, at]) * scale)
+    return Onset(at, int(inside[0]), int(inside[-1]), _tail(null, float(gain[at])), float(sizes[0, at]) * scale)
+
+
+def _tail(null: Floats, gain: float) -> float:
+    """The chance of a larger maximum, from a Gumbel distribution with the mean and deviation of the drawn maxima: a few
+    days of noise repeat themselves in the draws, and their own tail ends too early."""
+    scale = float(null.std()) * math.sqrt(6) / math.pi
+    location = float(null.mean()) - float(np.euler_gamma) * scale
+    return -math.expm1(-math.exp(-(gain - location) / scale)) if scale > 0 else 1.0
 
 
 def _shapes(length: int) -> Floats:
@@ -74,4 +82,5 @@ def _blocks(calm: Floats, length: int, rng: np.random.Generator) -> Floats:
     starts = rng.integers(0, len(calm), (DRAWS, count))
     index = (starts[..., None] + np.arange(BLOCK_H)) % len(calm)
     drawn: Floats = calm[index].reshape(DRAWS, -1)[:, :length]
-    return drawn
+    # The calm series has lost its own mean, and lent it to the series: long runs of it stay too close to zero.
+    return drawn * np.sqrt(1 + 2 * length / len(calm))

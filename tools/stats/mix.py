@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tools.stats.decomposition import Mass, Split, split
 from tools.stats.multiplicity import benjamini_hochberg
-from tools.stats.panel import Panel, added
+from tools.stats.panel import Floats, Panel, added
 from tools.stats.robust import Departure, Tail, departure
 
 HOUR = "hour"
@@ -30,14 +30,25 @@ class MovedShare:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """The share of the traffic that sits on other values of a dimension than usual (total variation distance, 0 to 1),
+    against the same distance of each baseline block."""
+
+    distance: float
+    departure: Departure
+
+
+@dataclass(frozen=True)
 class MixShift:
-    """`split` over the finest cells, `mix` and `within` its parts against the same parts of each baseline block, and
-    the split over each dimension alone. `left_out` names dimensions with too many values for the finest cells."""
+    """`split` over the finest cells, `mix` and `within` its parts against the same parts of each baseline block, the
+    split over each dimension alone, and how far the traffic `moved` along each. `left_out` names dimensions with too
+    many values for the finest cells."""
 
     split: Split
     mix: Departure
     within: Departure
     by_dimension: dict[str, Split]
+    moved: dict[str, Moved]
     left_out: tuple[str, ...]
 
 
@@ -53,7 +64,8 @@ def mix_shift(metric: Panel, traffic: Panel, dimensions: Sequence[str], tail: Ta
     by_dimension = {name: _splits(_masses(metric, traffic, (name,)))[1] for name in (*dimensions, HOUR)}
     mix = departure(np.array([s.mix for s in history]), split_now.mix, tail)
     within = departure(np.array([s.within for s in history]), split_now.within, tail)
-    return MixShift(split_now, mix, within, by_dimension, left_out)
+    moved = {name: _moved(traffic, name) for name in (*dimensions, HOUR)}
+    return MixShift(split_now, mix, within, by_dimension, moved, left_out)
 
 
 def moved_shares(traffic: Panel, dimensions: Sequence[str]) -> list[MovedShare]:
@@ -61,9 +73,7 @@ def moved_shares(traffic: Panel, dimensions: Sequence[str]) -> list[MovedShare]:
     values."""
     found: list[tuple[str, str, float, float, Departure]] = []
     for name in (*dimensions, HOUR):
-        exposure, names = _exposure(traffic, name)
-        total = exposure.sum(0)
-        share = np.divide(exposure, total, out=np.full(exposure.shape, np.nan), where=total > 0)
+        share, names = _share(traffic, name)
         for i, value in enumerate(names):
             moved = departure(share[i, :-1], float(share[i, -1]), "both")
             found.append((name, value, float(share[i, -1]), float(np.nanmean(share[i])), moved))
@@ -72,7 +82,21 @@ def moved_shares(traffic: Panel, dimensions: Sequence[str]) -> list[MovedShare]:
     return sorted(moves, key=lambda m: (m.departure.p_value, m.dimension, m.value))
 
 
-def _exposure(panel: Panel, dimension: str) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+def _moved(traffic: Panel, dimension: str) -> Moved:
+    share, _ = _share(traffic, dimension)
+    usual = np.nan_to_num(share[:, :-1]).mean(axis=1, keepdims=True) if share.shape[1] > 1 else share
+    distance = np.abs(share - usual).sum(axis=0) / 2
+    return Moved(float(distance[-1]), departure(distance[:-1], float(distance[-1]), "high"))
+
+
+def _share(traffic: Panel, dimension: str) -> tuple[Floats, tuple[str, ...]]:
+    """The share of each value in each block, float64[values, K+1]; NaN in blocks without traffic."""
+    exposure, names = _exposure(traffic, dimension)
+    total = exposure.sum(0)
+    return np.divide(exposure, total, out=np.full(exposure.shape, np.nan), where=total > 0), names
+
+
+def _exposure(panel: Panel, dimension: str) -> tuple[Floats, tuple[str, ...]]:
     if dimension == HOUR:
         hours = panel.blocks.hours_of_day()
         return panel.sums().den.T, tuple(f"{hour:02d}:00" for hour in hours)
