@@ -27,9 +27,10 @@ BASELINE = Window(start=FIRST, end=FIRST + timedelta(days=DAYS))
 class World:
     """How a synthetic world differs from an ordinary one, from the incident on unless said otherwise.
 
-    `regions` is the number of regions and of builds. `skill_lost` (0 to 1) is taken from the rows that all of `where` describes (dimension → value). `infra_loss` is the
-    share of good badges lost where `infra` says. `risky` multiplies the evening traffic at EWR. `storm` is added to
-    the log odds of being late, and hits origins unevenly; the model without weather suffers more.
+    `regions` is the number of regions and of builds. `skill_lost` (0 to 1) is taken from the rows that all of `where`
+    describes (dimension → value). `infra_loss` is the share of good badges lost where `infra` says. `risky`
+    multiplies the evening traffic at EWR. `storm` is added to the log odds of being late, and hits origins unevenly;
+    the model without weather suffers more.
     """
 
     seed: int = 0

@@ -16,7 +16,8 @@ from tools.stats.suspects import MODEL
 LEAD_H = 24
 """How long before the window an onset is looked for: alerts are late."""
 FOUND = 0.003
-"""Lower than the usual level, because two weeks of noise know little of their own tail."""
+"""Lower than the usual level, because two weeks of noise know little of their own tail: with this, noise that keeps
+0.6 to 0.8 of itself from hour to hour has an onset in 3 of 100 windows."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ async def test_saying_something_to_an_unknown_investigation_is_404(api: Api) -> 
         ({}, "not an Alertmanager webhook payload: alerts"),
         ({"version": "3", **{"alerts": small.webhook()["alerts"]}}, "version '3' is not known"),
         (small.webhook(labels={"alertname": "X"}), "has no label product and no label metric"),
-        (small.webhook(labels={"product": "x", "metric": "share"}), "'x', which is not known; known: badge"),
+        (small.webhook(labels={"product": "x", "metric": "share"}), "'x' is not known; known: badge"),
         (small.webhook(labels={"product": "badge", "metric": "x"}), "no metric 'x'; it has share"),
         (small.webhook(startsAt="2013-05-04T01:00:00"), "a time needs its zone"),
         (small.webhook(annotations={"rule_window": "soon"}), "not a duration"),

@@ -39,7 +39,7 @@ def test_wrong_settings_end_with_2(hawkeye: Hawkeye, alert: Path) -> None:
         ("{}", "not an Alertmanager webhook payload"),
         (
             json.dumps(small.webhook(labels={"product": "x", "metric": "share"})),
-            "'x', which is not known; known: badge",
+            "'x' is not known; known: badge",
         ),
         (
             json.dumps(small.webhook(labels={"product": "badge", "metric": "x"})),
