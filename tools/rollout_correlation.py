@@ -36,7 +36,7 @@ from tools.stats.suspects import MODEL, model_departure
 
 LOOKBACK_H = 24
 """Rollouts that started up to this long before the window are candidates too."""
-SURE_ENOUGH = 0.8
+SURE_ENOUGH = 0.95
 
 
 class RolloutCorrelationParams(Params):
@@ -48,7 +48,7 @@ class RolloutCorrelationParams(Params):
 
 
 class RolloutCorrelationFacts(Facts):
-    """`explains` is false only where the tests would have seen a rollout that makes half of the model's fall.
+    """`explains` is false only where half of the model's fall is more than any rollout can have made.
     `confidence` goes with `explains`; see `tools.stats.rollout_verdict`."""
 
     explains: bool | None = None

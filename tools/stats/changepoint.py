@@ -83,4 +83,5 @@ def _blocks(calm: Floats, length: int, rng: np.random.Generator) -> Floats:
     index = (starts[..., None] + np.arange(BLOCK_H)) % len(calm)
     drawn: Floats = calm[index].reshape(DRAWS, -1)[:, :length]
     # The calm series has lost its own mean, and lent it to the series: long runs of it stay too close to zero.
-    return drawn * np.sqrt(1 + 2 * length / len(calm))
+    widened: Floats = drawn * np.sqrt(1 + 2 * length / len(calm))
+    return widened

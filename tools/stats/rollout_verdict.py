@@ -1,7 +1,7 @@
 """Which rollout explains a model's fall, if any, and what it would cost to go back.
 
-The confidence of an accusation is `probability_of_effect` of its q value. That of a clearance is the posterior of "no
-effect" given that none was seen, from the power to have seen half of the model's fall.
+The confidence of an accusation is `probability_of_effect` of its q value. That of a clearance is one less the p value
+of "the new snapshot is worse by at least half of the model's fall".
 """
 
 import math
@@ -21,6 +21,8 @@ from tools.stats.rollouts import Rollout, RolloutTest
 ALPHA = 0.01
 MOST_SURE = 0.99
 HALF = 0.5
+FELL = 0.05
+"""Below this p value a model did fall, and there is something to explain."""
 SMALL_LOG_RATIO = 0.03
 """A snapshot that is worse by less than this on a ratio metric is not worth a rollback."""
 
@@ -73,29 +75,19 @@ def bad(effect: float, tail: Tail) -> float:
 def cleared(
     tests: Sequence[RolloutTest], fall: Mapping[MetricRole, Departure], tails: Mapping[MetricRole, Tail]
 ) -> float:
-    """The confidence that no tested rollout explains the model's fall; 0 where nothing could be compared.
+    """The confidence that no tested rollout explains the model's fall; 0 where that cannot be said.
 
-    `fall` is the model's own contrast with the other models. Every rollout must have been tested on a metric on which
-    it would have shown half of that fall.
+    `fall` is the model's own contrast with the other models. A rollout that explains it would be worse than the old
+    snapshots by about that fall, so each must be found to be worse by less than half of it (a one-sided t test), on a
+    metric on which the model did fall.
     """
-    powers: dict[Rollout, float] = {}
+    sure = dict.fromkeys((t.rollout for t in tests), 0.0)
     for t in tests:
-        if t.concurrent.known:
-            size = HALF * abs(fall[t.role].effect) if t.role in fall else math.nan
-            power = t.concurrent.power(size, ALPHA / len(tests)) if math.isfinite(size) else 0.0
-            excluded = 1 - _chance_of(t.concurrent, size, tails[t.role])
-            powers[t.rollout] = max(powers.get(t.rollout, 0.0), power * excluded)
-    if not powers or {t.rollout for t in tests} - set(powers):
-        return 0.0
-    least = min(powers.values())
-    return min((1 - ALPHA) / (1 - ALPHA + 1 - least), MOST_SURE) if least > 0 else 0.0
-
-
-def _chance_of(seen: Departure, size: float, tail: Tail) -> float:
-    """How compatible the seen effect is with one of at least this size: the one-sided p value of the larger effect."""
-    if not math.isfinite(size):
-        return 1.0
-    return float(stats.t.cdf((bad(seen.effect, tail) - size) / seen.scale, seen.df))
+        seen = fall.get(t.role)
+        if t.concurrent.known and seen is not None and seen.p_value < FELL and bad(seen.effect, tails[t.role]) > 0:
+            short = HALF * abs(seen.effect) - bad(t.concurrent.effect, tails[t.role])
+            sure[t.rollout] = max(sure[t.rollout], float(stats.t.cdf(short / t.concurrent.scale, t.concurrent.df)))
+    return min(min(sure.values(), default=0.0), MOST_SURE)
 
 
 def precedes(onset: ContrastOnset | None, rollouts: Sequence[Rollout]) -> bool | None:
