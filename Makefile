@@ -1,11 +1,12 @@
 # Two commands do everything: `make demo` and `make test`. Each makes the environment when it is missing or stale.
+# What takes longer than a coffee: `make acceptance` (every drill on three seeds) and `make bench` (figures).
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/ready
 FAULT ?= weather_join
 SEED ?= 1
 
-.PHONY: demo test bench clean
+.PHONY: demo test acceptance bench clean
 
 demo: $(READY)
 	@$(VENV)/bin/hawkeye demo --fault $(FAULT) --seed $(SEED) $(if $(PLAIN),--plain)
@@ -17,6 +18,9 @@ test: $(READY)
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/hawkeye playbook check
 	$(VENV)/bin/pytest
+
+acceptance: $(READY)
+	$(VENV)/bin/pytest tests/acceptance
 
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.drills
