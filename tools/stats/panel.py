@@ -87,7 +87,7 @@ def _repeated(cube: Cube) -> NDArray[np.bool_]:
     """bool[n]: rows that are followed by a row of the same time and dimensions. Cubes are sorted, so twins are
     neighbours."""
     at = np.flatnonzero(cube.ts[1:] == cube.ts[:-1])
-    for values in cube.dims.values():
+    for values in reversed(cube.dims.values()):  # the last dimensions differ most between neighbours
         at = at[values[at + 1] == values[at]]
     again = np.zeros(len(cube), dtype=np.bool_)
     again[at] = True
