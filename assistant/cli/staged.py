@@ -1,5 +1,6 @@
-"""Stages a drill: its world, built or found again, as a fresh data folder that is gone afterwards."""
+"""Stages a drill: its world, built or found again, as a fresh data folder."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from assistant.cli.progress import reported
 from assistant.settings import Settings
 from knowledge.drills.flights import DrillDataMissing
 from knowledge.drills.world import World, build
+from knowledge.store import FolderInUse, Store, StoreError
 
-WORLDS, RUNS = "worlds", "runs"
+WORLDS, RUNS, DEMO = "worlds", "runs", "demo"
 
 
 @dataclass(frozen=True)
@@ -27,20 +29,47 @@ class Staged:
 
 @contextmanager
 def staged(fault: str, seed: int, settings: Settings) -> Iterator[Staged]:
-    """The drill's world below the configured data folder. Raises `Failure` where the flights are not installed."""
+    """A data folder that is gone afterwards. Raises `Failure` where the flights are not installed."""
+    built, build_s = _built(fault, seed, settings)
+    with tempfile.TemporaryDirectory(
+        dir=settings.data_dir / RUNS, prefix=f"{fault}-{seed}-", ignore_cleanup_errors=True
+    ) as folder:
+        yield _staged(built, Path(folder) / "data", settings, build_s)
+
+
+def staged_to_stay(fault: str, seed: int, settings: Settings) -> Staged:
+    """A data folder that stays, so that what was walked can be looked at again: the one of the last demo is replaced.
+
+    Raises `Failure` where somebody still works on it, or where the flights are not installed.
+    """
+    built, build_s = _built(fault, seed, settings)
+    folder = settings.data_dir / DEMO
+    if folder.exists():
+        try:
+            Store.open(folder).close()
+        except FolderInUse as error:
+            raise Failure(str(error)) from None
+        except StoreError:
+            pass  # it is replaced, damaged or not
+        shutil.rmtree(folder)
+    return _staged(built, folder, settings, build_s)
+
+
+def _staged(built: World, folder: Path, settings: Settings, build_s: float) -> Staged:
+    world = built.copy_to(folder)
+    return Staged(world, settings.model_copy(update={"data_dir": world.folder}), build_s)
+
+
+def _built(fault: str, seed: int, settings: Settings) -> tuple[World, float]:
     begun = time.perf_counter()
     try:
         with reported("building the world") as report:
             built = build(fault, seed, settings.data_dir / WORLDS, report)
-        runs = settings.data_dir / RUNS
-        runs.mkdir(parents=True, exist_ok=True)
+        (settings.data_dir / RUNS).mkdir(parents=True, exist_ok=True)
     except DrillDataMissing as error:
         raise Failure(str(error)) from None
     except OSError as error:
         raise Failure(
             f"cannot build a world below {settings.data_dir}: {error}. Choose another HAWKEYE_DATA_DIR"
         ) from None
-    build_s = time.perf_counter() - begun
-    with tempfile.TemporaryDirectory(dir=runs, prefix=f"{fault}-{seed}-", ignore_cleanup_errors=True) as folder:
-        world = built.copy_to(Path(folder) / "data")
-        yield Staged(world, settings.model_copy(update={"data_dir": world.folder}), build_s)
+    return built, time.perf_counter() - begun
