@@ -13,6 +13,7 @@ from tools.contract import Facts, Finding, Params, Result, Status, Tool
 from tools.numbers import Num
 from tools.ports import Ports
 from tools.records import Cube, Metric, MetricRole, Product, Window
+from tools.stats.accusation import Factor
 from tools.stats.attribution import Attribution, attribute
 from tools.stats.attribution_report import charts, evidence, headline, ruled_out
 from tools.stats.blocks import Blocks, aligned
@@ -36,7 +37,7 @@ class ModelIsolationFacts(Facts):
 
     drop_is_real: bool | None = None
     drop: Num | None = None
-    factor: str | None = None
+    factor: Factor | None = None
     model: str | None = None
     second_model: str | None = None
     model_degraded: bool | None = None
@@ -84,26 +85,34 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
         known = ", ".join(m.name for m in product.metrics) or "none"
         return _no_data(f"product {product.product!r} has no metric {params.metric!r}; it has: {known}")
     blocks = aligned(params.window, params.baseline)
-    cubes = _cubes(ports, product, metric, params)
+    names = _names(product, metric)
+    cubes = _cubes(ports, product.product, names, params)
     panels = _panels(cubes, blocks)
     if not panels[MetricRole.topline].sums().den[-1].sum() > 0:
         return _no_data(
             f"{metric.name} has no points in {params.window}; check the window, or that metrics still arrive"
         )
     models = tuple(model.model for model in ports.models.models(product.product))
-    return _answer(metric, attribute(panels, _tails(metric), models), params)
+    return _answer(metric, attribute(panels, _tails(metric), models), params, names)
 
 
-def _cubes(ports: Ports, product: Product, metric: Metric, params: ModelIsolationParams) -> dict[MetricRole, Cube]:
-    """One cube per role, the alerted metric as the top line, over everything from the baseline to the window's end."""
-    span = Window(
-        start=min(params.baseline.start, params.window.start), end=max(params.baseline.end, params.window.end)
-    )
+def _names(product: Product, metric: Metric) -> dict[MetricRole, str]:
+    """The metric of each role; the alerted one is the top line."""
     names = {MetricRole.topline: metric.name}
     for other in sorted(product.metrics, key=lambda m: m.name):
         if other.name != metric.name and other.role is not MetricRole.topline:
             names.setdefault(other.role, other.name)
-    return {role: ports.metrics.cube(product.product, name, span) for role, name in names.items()}
+    return names
+
+
+def _cubes(
+    ports: Ports, product: str, names: Mapping[MetricRole, str], params: ModelIsolationParams
+) -> dict[MetricRole, Cube]:
+    """One cube per role, over everything from the baseline to the window's end."""
+    span = Window(
+        start=min(params.baseline.start, params.window.start), end=max(params.baseline.end, params.window.end)
+    )
+    return {role: ports.metrics.cube(product, name, span) for role, name in names.items()}
 
 
 def _panels(cubes: Mapping[MetricRole, Cube], blocks: Blocks) -> dict[MetricRole, Panel]:
@@ -130,7 +139,9 @@ def _no_data(message: str) -> Finding:
     return TOOL.finding(Status.no_data, message, would_settle=(message,))
 
 
-def _answer(metric: Metric, found: Attribution, params: ModelIsolationParams) -> Finding:
+def _answer(
+    metric: Metric, found: Attribution, params: ModelIsolationParams, names: Mapping[MetricRole, str]
+) -> Finding:
     facts = ModelIsolationFacts(
         drop_is_real=found.drop_is_real,
         drop=found.drop,
@@ -150,7 +161,7 @@ def _answer(metric: Metric, found: Attribution, params: ModelIsolationParams) ->
         facts=facts,
         result=_result(found, params),
         interesting=found.factor not in (None, "none"),
-        evidence=evidence(params.product, metric, found, params.window),
+        evidence=evidence(params.product, metric, found, params.window, names),
         ruled_out=ruled_out(found),
         not_checked=found.not_checked,
         would_settle=_would_settle(found),

@@ -1,6 +1,6 @@
 """An attribution in words, evidence and charts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ MIX_METHOD = "exact midpoint (Kitagawa) split over the finest cells, against the
 
 def headline(metric: Metric, found: Attribution) -> str:
     """One sentence: the factor and its size."""
-    size = f"{metric.name} is {_amount(found.drop)} {'worse' if found.drop > 0 else 'better'} than usual"
+    size = _size(metric, found)
     match found.factor:
         case "model":
             where = f", in {found.segment}" if found.segment else ""
@@ -41,15 +41,23 @@ def headline(metric: Metric, found: Attribution) -> str:
     return f"{size}; it cannot be attributed with this data"
 
 
-def evidence(product: str, metric: Metric, found: Attribution, window: Window) -> tuple[Evidence, ...]:
-    """The claims behind the factor: level, mix, and the contrasts that matter most."""
+def _size(metric: Metric, found: Attribution) -> str:
+    if not np.isfinite(found.drop):
+        return f"{metric.name} has no usual level in these hours to compare with"
+    return f"{metric.name} is {_amount(found.drop)} {'worse' if found.drop > 0 else 'better'} than usual"
+
+
+def evidence(
+    product: str, metric: Metric, found: Attribution, window: Window, names: Mapping[MetricRole, str]
+) -> tuple[Evidence, ...]:
+    """The claims behind the factor: level, mix, contrasts that matter most. `names` has the metric of each role."""
     source = (Source(kind=SourceKind.metric, ref=f"{product}/{metric.name}"),)
     items = [_level(metric, found, window, source)]
     if found.adjusted.known:
         items.append(_adjusted(metric, found, window, source))
     if found.mix.mix.known:
         items.append(_mix(metric, found, window, source))
-    items += [_contrast(s, found, product, window) for s in _shown(found)]
+    items += [_contrast(s, found, f"{product}/{names[s.role]}", window) for s in _shown(found)]
     return tuple(items)
 
 
@@ -66,8 +74,8 @@ def ruled_out(found: Attribution) -> tuple[str, ...]:
     if places and found.infra is None:
         said.append(f"infrastructure: none of {len(places)} values stands out against the rest in the same hours")
     if found.factor != "traffic" and found.mix.mix.known:
-        share = f" ({found.mix_share:.0%} of the drop)" if found.mix_share is not None else ""
-        said.append(f"traffic mix: it moved the metric by {_amount(found.mix.split.mix)}{share}")
+        share = f", {max(found.mix_share, 0.0):.0%} of the drop" if found.mix_share is not None else ""
+        said.append(f"traffic mix: it moved the metric by {_signed(found.mix.split.mix)}{share}")
     return tuple(said)
 
 
@@ -149,7 +157,7 @@ def _by_q(suspect: Suspect) -> tuple[float, float, str]:
     return suspect.q_value, suspect.departure.p_value, suspect.name
 
 
-def _contrast(suspect: Suspect, found: Attribution, product: str, window: Window) -> Evidence:
+def _contrast(suspect: Suspect, found: Attribution, source: str, window: Window) -> Evidence:
     departure = suspect.departure
     if suspect.role is MetricRole.topline:
         moved = f"{_signed(departure.effect)} against the rest in the same hours"
@@ -159,7 +167,7 @@ def _contrast(suspect: Suspect, found: Attribution, product: str, window: Window
         found.factor in ("infra", "segment") and suspect.name in (found.infra, found.segment)
     )
     return Evidence(
-        claim=f"{suspect.role.value} of {suspect.name}: {moved}, beyond its usual difference",
+        claim=f"{suspect.role.value} of {suspect.name}: {moved}, on top of its usual difference",
         bearing="for" if named else "context",
         effect=_estimate(departure, "" if suspect.role is MetricRole.topline else "log ratio"),
         method=CONTRAST_METHOD,
@@ -167,7 +175,7 @@ def _contrast(suspect: Suspect, found: Attribution, product: str, window: Window
         q_value=suspect.q_value,
         n=departure.blocks,
         window=window,
-        sources=(Source(kind=SourceKind.metric, ref=f"{product}/{suspect.role.value}"),),
+        sources=(Source(kind=SourceKind.metric, ref=source),),
     )
 
 
