@@ -13,6 +13,8 @@ from tools.stats.blocks import Blocks
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
+
 
 @dataclass(frozen=True)
 class Sums:
@@ -39,7 +41,7 @@ class Panel:
         cells = blocks.cells(cube.ts)
         sound = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
         inside = cells >= 0
-        again = _repeated(cube)
+        again = repeated_rows(cube)
         self.dropped, self.repeated = int((inside & ~sound).sum()), int((inside & again).sum())
         keep = np.flatnonzero(inside & sound & ~again)
         self._rows, self._dims, self._coded = keep, cube.dims, dict[str, Coded]()
@@ -74,16 +76,38 @@ class Panel:
 
 
 def encode(values: NDArray[np.str_]) -> Coded:
-    """Sorted distinct values and the index of each row's value. A dictionary, since sorting strings is five times
-    slower."""
-    listed = values.tolist()
-    names = sorted(dict.fromkeys(listed))
-    index = {name: i for i, name in enumerate(names)}
-    codes = np.fromiter(map(index.__getitem__, listed), dtype=np.int64, count=len(listed))
-    return Coded(tuple(str(name) for name in names), codes)
+    """Sorted distinct values and the index of each row's value. By hashes of their characters, since sorting strings
+    is twenty times slower; by a dictionary should two values share a hash."""
+    values = np.asarray(values, dtype=np.str_)
+    marks = _hashes(values)
+    distinct = np.unique(marks)
+    at = np.searchsorted(distinct, marks)
+    first = np.empty(len(distinct), dtype=np.int64)
+    first[at[::-1]] = np.arange(len(values))[::-1]  # of several writes to one place the last stays
+    found = values[first]
+    if not np.array_equal(found[at], values):
+        listed = values.tolist()
+        found = np.array(list(dict.fromkeys(listed)), dtype=values.dtype)
+        index = {name: i for i, name in enumerate(found.tolist())}
+        at = np.fromiter(map(index.__getitem__, listed), dtype=np.int64, count=len(listed))
+    order = np.argsort(found, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return Coded(tuple(str(name) for name in found[order]), place[at])
 
 
-def _repeated(cube: Cube) -> NDArray[np.bool_]:
+def _hashes(values: NDArray[np.str_]) -> NDArray[np.uint64]:
+    """uint64[n]: the characters as digits to a large odd base, the first ones weighing most."""
+    width = values.dtype.itemsize // 4
+    characters = np.ascontiguousarray(values).view(np.uint32).reshape(len(values), width) if width else None
+    marks = np.zeros(len(values), dtype=np.uint64)
+    for i in range(width):
+        if characters is not None:
+            marks = marks * HASH_BASE + characters[:, i]
+    return marks
+
+
+def repeated_rows(cube: Cube) -> NDArray[np.bool_]:
     """bool[n]: rows that are followed by a row of the same time and dimensions. Cubes are sorted, so twins are
     neighbours."""
     at = np.flatnonzero(cube.ts[1:] == cube.ts[:-1])
