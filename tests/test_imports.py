@@ -13,6 +13,7 @@ LOADS = {
     "the command line": "import assistant.cli.main",
     "the service": "import assistant.app",
     "the faults": "import knowledge.drills.faults",
+    "a built world": "import knowledge.drills.world",
 }
 
 

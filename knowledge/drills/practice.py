@@ -1,6 +1,7 @@
 """How the platform is run when all is well. A fault is a practice that does one thing differently, where it would
 really happen: in a transform's code, in the training, in a partition's labels, in the traffic."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -50,7 +51,7 @@ class WeatherJob:
 WEATHER_V1 = WeatherJob(JobCode("4c1f0d2", "features/join_weather.py", 388), transforms.join_weather_v1)
 
 
-class Practice:
+class Practice(ABC):
     """The platform without a fault, on an incident day drawn from the seed."""
 
     name: ClassVar[str]
@@ -68,8 +69,9 @@ class Practice:
         """One of the choices, drawn by the seed."""
         return choices[int(stream(self.seed, purpose).integers(len(choices)))]
 
+    @abstractmethod
     def truth(self) -> Truth:
-        raise NotImplementedError
+        """What is planted, and where."""
 
     def weather_job(self, run_start: int) -> WeatherJob:  # noqa: ARG002
         """The version of `job.join_weather` that a run starting at this time (unix s) executes."""

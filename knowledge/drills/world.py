@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from knowledge.drills.alerting import webhook
 from knowledge.drills.calendar import Period, iso, utc
 from knowledge.drills.faults import fault as fault_named
 from knowledge.drills.flights import load
@@ -101,6 +100,7 @@ def _move(made: Path, place: Path) -> None:
 def _make(practice: Practice, scale: Scale, folder: Path, progress: Progress) -> None:
     # torch is loaded here and not before, so that listing faults or finding a built world stays quick.
     from knowledge.connectors.embedded import EmbeddedOrchestrator
+    from knowledge.drills.alerting import webhook
     from knowledge.drills.emission import Emission
     from knowledge.drills.platform import Platform
     from knowledge.workspace import ORCHESTRATOR, SNAPSHOTS, Workspace
