@@ -23,6 +23,7 @@ acceptance: $(READY)
 	$(VENV)/bin/pytest tests/acceptance
 
 bench: $(READY)
+	$(VENV)/bin/python -m tests.benchmarks.robustspot
 	$(VENV)/bin/python -m tests.benchmarks.tools_speed
 	$(VENV)/bin/python -m tests.benchmarks.drills
 

@@ -14,9 +14,11 @@ from tools.numbers import Num
 from tools.ports import Ports
 from tools.records import Cube, Metric, MetricRole, Product, Window
 from tools.stats.accusation import Factor
-from tools.stats.attribution import Attribution, attribute
+from tools.stats.attribution import NOT_SEGMENTS, Attribution, attribute
 from tools.stats.attribution_report import charts, evidence, headline, ruled_out
-from tools.stats.blocks import Blocks, aligned
+from tools.stats.blocks import HOUR_S, Blocks, aligned
+from tools.stats.combination_report import cause_text, combination_evidence, named, settled_by
+from tools.stats.combination_tests import Combinations, Tested, combinations_in_blocks, combinations_in_steps
 from tools.stats.panel import Panel
 from tools.stats.robust import MIN_HISTORY, Tail
 from tools.stats.settled import settled
@@ -33,7 +35,9 @@ class ModelIsolationParams(Params):
 class ModelIsolationFacts(Facts):
     """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model that is most
     degraded against the others in the same hours, `second_model` the next; whether the first is degraded at all says
-    `model_degraded`. `confidence` is the probability that `factor` is right; see `tools.stats.attribution`."""
+    `model_degraded`. `combination` is the smallest combination of attributes that explains the drop, as
+    `cdn=a & isp=b`, where one stands out and no model or traffic is the factor. `confidence` is the probability that
+    `factor` is right; see `tools.stats.accusation`."""
 
     drop_is_real: bool | None = None
     drop: Num | None = None
@@ -42,6 +46,7 @@ class ModelIsolationFacts(Facts):
     second_model: str | None = None
     model_degraded: bool | None = None
     segment: str | None = None
+    combination: str | None = None
     infra: str | None = None
     mix_share: Num | None = None
     models_checked: int = 0
@@ -62,8 +67,26 @@ class ContrastRow(Result):
     weight: Num
 
 
+class CombinationRow(Result):
+    """One combination of attributes, dimension → value. `effect` is its move against the rest, `share` what of the
+    drop would not be there had it kept its rate. `within` (its own rate) + `others` (that of the rest) + `mix`
+    (traffic between the two) is the whole change over the time that was compared, exactly."""
+
+    combination: dict[str, str]
+    effect: Num
+    low: Num
+    high: Num
+    p_value: Num
+    q_value: Num
+    share: Num
+    within: Num
+    others: Num
+    mix: Num
+
+
 class ModelIsolationResult(Result):
-    """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly."""
+    """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly.
+    `combinations` are ranked, best explanation first; their q values pay for all `combinations_looked_at`."""
 
     blocks: int
     window: Window
@@ -73,6 +96,8 @@ class ModelIsolationResult(Result):
     within_effect: Num
     mix_by_dimension: dict[str, Num]
     contrasts: tuple[ContrastRow, ...]
+    combinations: tuple[CombinationRow, ...] = ()
+    combinations_looked_at: int = 0
 
 
 def run(params: ModelIsolationParams, ports: Ports) -> Finding:
@@ -84,16 +109,29 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
     if metric is None:
         known = ", ".join(m.name for m in product.metrics) or "none"
         return _no_data(f"product {product.product!r} has no metric {params.metric!r}; it has: {known}")
-    blocks = aligned(params.window, params.baseline)
     names = _names(product, metric)
     cubes = _cubes(ports, product.product, names, params)
+    blocks = aligned(params.window, params.baseline, hourly=not (cubes[MetricRole.topline].ts % HOUR_S).any())
     panels = _panels(cubes, blocks)
     if not panels[MetricRole.topline].sums().den[-1].sum() > 0:
         return _no_data(
             f"{metric.name} has no points in {params.window}; check the window, or that metrics still arrive"
         )
     models = tuple(model.model for model in ports.models.models(product.product))
-    return _answer(metric, attribute(panels, _tails(metric), models), params, names)
+    found = attribute(panels, _tails(metric), models)
+    searched = _combinations(cubes[MetricRole.topline], panels[MetricRole.topline], found, metric, params)
+    return _answer(metric, settled_by(found, searched), searched, params, names)
+
+
+def _combinations(
+    cube: Cube, panel: Panel, found: Attribution, metric: Metric, params: ModelIsolationParams
+) -> Combinations:
+    """Over whole days where the baseline holds enough of them, else at the grain of the points."""
+    tail = _tails(metric)[MetricRole.topline]
+    dimensions = [name for name in panel.dimensions if name not in NOT_SEGMENTS]
+    if found.raw.known:
+        return combinations_in_blocks(panel, dimensions, tail)
+    return combinations_in_steps(cube, dimensions, params.window, params.baseline, tail)
 
 
 def _names(product: Product, metric: Metric) -> dict[MetricRole, str]:
@@ -140,8 +178,13 @@ def _no_data(message: str) -> Finding:
 
 
 def _answer(
-    metric: Metric, found: Attribution, params: ModelIsolationParams, names: Mapping[MetricRole, str]
+    metric: Metric,
+    found: Attribution,
+    searched: Combinations,
+    params: ModelIsolationParams,
+    names: Mapping[MetricRole, str],
 ) -> Finding:
+    causes = named(found, searched)
     facts = ModelIsolationFacts(
         drop_is_real=found.drop_is_real,
         drop=found.drop,
@@ -150,6 +193,7 @@ def _answer(
         second_model=found.second_model,
         model_degraded=found.model_degraded,
         segment=found.segment,
+        combination=cause_text(causes),
         infra=found.infra,
         mix_share=found.mix_share,
         models_checked=len(found.models_checked),
@@ -159,9 +203,12 @@ def _answer(
         Status.inconclusive if found.factor is None else Status.answered,
         headline(metric, found),
         facts=facts,
-        result=_result(found, params),
+        result=_result(found, searched, params),
         interesting=found.factor not in (None, "none"),
-        evidence=evidence(params.product, metric, found, params.window, names),
+        evidence=(
+            *evidence(params.product, metric, found, params.window, names),
+            *combination_evidence(found, searched, causes, f"{params.product}/{metric.name}", params.window),
+        ),
         ruled_out=ruled_out(found),
         not_checked=found.not_checked,
         would_settle=_would_settle(found),
@@ -177,7 +224,7 @@ def _would_settle(found: Attribution) -> tuple[str, ...]:
     return ("more hours of data in the window, or more traffic: the contrasts are too noisy to name or clear a factor",)
 
 
-def _result(found: Attribution, params: ModelIsolationParams) -> ModelIsolationResult:
+def _result(found: Attribution, searched: Combinations, params: ModelIsolationParams) -> ModelIsolationResult:
     return ModelIsolationResult(
         blocks=found.blocks,
         window=params.window,
@@ -187,6 +234,8 @@ def _result(found: Attribution, params: ModelIsolationParams) -> ModelIsolationR
         within_effect=found.mix.split.within,
         mix_by_dimension={name: split.mix for name, split in found.mix.by_dimension.items()},
         contrasts=tuple(_row(s) for s in found.suspects),
+        combinations=tuple(_combination_row(t) for t in searched.tested),
+        combinations_looked_at=searched.looked,
     )
 
 
@@ -201,6 +250,21 @@ def _row(suspect: Suspect) -> ContrastRow:
         p_value=suspect.departure.p_value,
         q_value=suspect.q_value,
         weight=suspect.weight,
+    )
+
+
+def _combination_row(tested: Tested) -> CombinationRow:
+    return CombinationRow(
+        combination=dict(tested.combination),
+        effect=tested.departure.effect,
+        low=tested.departure.low,
+        high=tested.departure.high,
+        p_value=tested.departure.p_value,
+        q_value=tested.q_value,
+        share=tested.share,
+        within=tested.within,
+        others=tested.others,
+        mix=tested.mix,
     )
 
 

@@ -29,7 +29,7 @@ def headline(metric: Metric, found: Attribution) -> str:
         case "infra":
             return f"{size}; {found.infra} fell against the rest in the same hours, for every model"
         case "segment":
-            return f"{size}; most of it is {found.segment}, for every model"
+            return f"{size}; most of it is {found.segment}{', for every model' if found.models_checked else ''}"
         case "traffic":
             return (
                 f"{size}; the mix of the traffic makes {_amount(abs(found.mix.split.mix))} of it, no model is at fault"
@@ -52,7 +52,7 @@ def evidence(
 ) -> tuple[Evidence, ...]:
     """The claims behind the factor: level, mix, contrasts that matter most. `names` has the metric of each role."""
     source = (Source(kind=SourceKind.metric, ref=f"{product}/{metric.name}"),)
-    items = [_level(metric, found, window, source)]
+    items = [_level(metric, found, window, source)] if np.isfinite(found.usual_level) else []
     if found.adjusted.known:
         items.append(_adjusted(metric, found, window, source))
     if found.mix.mix.known:

@@ -18,10 +18,12 @@ DAY_H = 24
 
 @dataclass(frozen=True)
 class Blocks:
-    """`starts` int64[K+1], unix hours, oldest first; the last is the current window. Each spans `hours` hours."""
+    """`starts` int64[K+1], unix hours, oldest first; the last is the current window. Each spans `hours` hours. Where
+    points are finer than hours, those hours begin `phase_s` seconds after the full ones."""
 
     starts: NDArray[np.int64]
     hours: int
+    phase_s: int = 0
 
     @property
     def history(self) -> int:
@@ -30,7 +32,7 @@ class Blocks:
 
     def cells(self, ts: NDArray[np.int64]) -> NDArray[np.int64]:
         """For each time (unix seconds, int64[n]): block * hours + hour in the block, or -1 outside of all blocks."""
-        hour = ts // HOUR_S
+        hour = (ts - self.phase_s) // HOUR_S
         block = np.searchsorted(self.starts, hour, side="right") - 1
         offset = hour - self.starts[np.maximum(block, 0)]
         inside = (block >= 0) & (offset < self.hours)
@@ -43,19 +45,22 @@ class Blocks:
         return hours
 
 
-def aligned(window: Window, baseline: Window) -> Blocks:
+def aligned(window: Window, baseline: Window, hourly: bool = True) -> Blocks:
     """The blocks of a window and the baseline: the window moved back by whole days, as often as it fits the baseline.
 
-    Blocks do not overlap, also where the window is longer than a day. There may be none but the current one.
+    Blocks do not overlap, also where the window is longer than a day. There may be none but the current one. Unless
+    points are `hourly` and carry the start of their hour, the blocks begin with the window to the second.
     """
-    first, last = _hour_up(window.start.timestamp()), _hour_up(window.end.timestamp())
+    phase_s = 0 if hourly else int(window.start.timestamp()) % HOUR_S
+    first, last = _hour_up(window.start.timestamp() - phase_s), _hour_up(window.end.timestamp() - phase_s)
     hours = max(last - first, 1)
     step = DAY_H * -(-hours // DAY_H)
-    low, high = _hour_up(baseline.start.timestamp()), min(_hour_up(baseline.end.timestamp()), first)
+    low = _hour_up(baseline.start.timestamp() - phase_s)
+    high = min(_hour_up(baseline.end.timestamp() - phase_s), first)
     starts = [s for s in range(first - step, low - 1, -step) if s + hours <= high]
-    return Blocks(np.array([*reversed(starts), first], dtype=np.int64), hours)
+    return Blocks(np.array([*reversed(starts), first], dtype=np.int64), hours, phase_s)
 
 
 def _hour_up(seconds: float) -> int:
-    """The first whole hour at or after a time: points are hourly and carry the start of their hour."""
+    """The first whole hour at or after a time."""
     return int(-(-seconds // HOUR_S))

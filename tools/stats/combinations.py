@@ -89,7 +89,7 @@ def viable(totals: Totals, least: float = LEAST_SHARE) -> "ViableShare":
 
 @dataclass(frozen=True)
 class ViableShare:
-    """Says which cells make at least a share of the drop."""
+    """Says which cells make at least a share of the drop. A cell without a baseline has nothing to have left."""
 
     totals: Totals
     least: float
@@ -97,7 +97,8 @@ class ViableShare:
     def __call__(self, sums: Floats) -> NDArray[np.bool_]:
         if not (self.totals.known and self.totals.drop > 0):
             return np.zeros(sums.shape[1], dtype=np.bool_)
-        return share_of_drop(sums, self.totals) >= self.least
+        enough: NDArray[np.bool_] = (share_of_drop(sums, self.totals) >= self.least) & (sums[3] > 0)
+        return enough
 
 
 def _looked_into(leaves: Leaves, totals: Totals) -> tuple[list[Cells], int]:
