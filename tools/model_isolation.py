@@ -17,8 +17,13 @@ from tools.stats.accusation import Factor
 from tools.stats.attribution import NOT_SEGMENTS, Attribution, attribute
 from tools.stats.attribution_report import charts, evidence, headline, ruled_out
 from tools.stats.blocks import HOUR_S, Blocks, aligned
+from tools.stats.combination_effects import (
+    CombinationEffect,
+    Combinations,
+    combinations_in_blocks,
+    combinations_in_steps,
+)
 from tools.stats.combination_report import cause_text, combination_evidence, named, settled_by
-from tools.stats.combination_tests import Combinations, Tested, combinations_in_blocks, combinations_in_steps
 from tools.stats.panel import Panel
 from tools.stats.robust import MIN_HISTORY, Tail
 from tools.stats.settled import settled
@@ -253,7 +258,7 @@ def _row(suspect: Suspect) -> ContrastRow:
     )
 
 
-def _combination_row(tested: Tested) -> CombinationRow:
+def _combination_row(tested: CombinationEffect) -> CombinationRow:
     return CombinationRow(
         combination=dict(tested.combination),
         effect=tested.departure.effect,

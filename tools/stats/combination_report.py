@@ -8,7 +8,7 @@ from tools.evidence import Estimate, Evidence, Source, SourceKind
 from tools.records import Window
 from tools.stats.accusation import ALPHA, MOST, SMALL
 from tools.stats.attribution import Attribution
-from tools.stats.combination_tests import Combinations, Tested
+from tools.stats.combination_effects import CombinationEffect, Combinations
 from tools.stats.cuboids import text
 from tools.stats.multiplicity import probability_of_effect
 
@@ -23,7 +23,7 @@ STEPS_METHOD = (
 SHOWN = 3
 
 
-def named(found: Attribution, searched: Combinations) -> tuple[Tested, ...]:
+def named(found: Attribution, searched: Combinations) -> tuple[CombinationEffect, ...]:
     """The combinations that are the cause beyond doubt: the best of the ranking (several where they are it together),
     where they stand out and make enough of the drop, and nothing else is the factor already."""
     if found.factor not in (None, "segment", "infra"):
@@ -50,13 +50,13 @@ def settled_by(found: Attribution, searched: Combinations) -> Attribution:
     )
 
 
-def cause_text(causes: tuple[Tested, ...]) -> str | None:
+def cause_text(causes: tuple[CombinationEffect, ...]) -> str | None:
     """`cdn=a & isp=b`, several joined by `or`; None where there is none."""
     return " or ".join(text(t.combination) for t in causes) or None
 
 
 def combination_evidence(
-    found: Attribution, searched: Combinations, causes: tuple[Tested, ...], source: str, window: Window
+    found: Attribution, searched: Combinations, causes: tuple[CombinationEffect, ...], source: str, window: Window
 ) -> tuple[Evidence, ...]:
     """The claims of the combinations that are named, or of the first of the ranking where the factor is open."""
     if found.factor in ("none", "model", "traffic"):
@@ -66,7 +66,7 @@ def combination_evidence(
     return tuple(_claim(t, searched, t in causes, source, window) for t in shown)
 
 
-def _claim(tested: Tested, searched: Combinations, is_cause: bool, source: str, window: Window) -> Evidence:
+def _claim(tested: CombinationEffect, searched: Combinations, is_cause: bool, source: str, window: Window) -> Evidence:
     departure = tested.departure
     bearing: Literal["for", "context"] = "for" if is_cause else "context"
     stretch = f" in the first {_duration(searched.length_s)}" if searched.length_s is not None else ""

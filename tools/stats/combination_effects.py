@@ -24,7 +24,7 @@ from tools.stats.suspects import MIN_DENOMINATOR, MODEL, judged
 
 
 @dataclass(frozen=True)
-class Tested:
+class CombinationEffect:
     """One combination. `departure` is in the metric's own unit. `share` is what of the drop would not be there had
     it kept its rate. The change of the whole metric is `within` (its own rate) + `others` (the rate of the rest) +
     `mix` (traffic between the two), exactly."""
@@ -43,7 +43,7 @@ class Combinations:
     """`tested` best first; `cause` is the best, several where they are the cause together. `looked` combinations were
     looked at; `change` is that of the whole metric, over `length_s` seconds of the window where steps were used."""
 
-    tested: tuple[Tested, ...]
+    tested: tuple[CombinationEffect, ...]
     cause: tuple[Combination, ...]
     looked: int
     change: float
@@ -104,10 +104,10 @@ def _tested(
     return Combinations(tuple(rows), found.cause, found.looked, sign * totals.drop, history)
 
 
-def _row(combination: Combination, sums: Floats, totals: Totals, sign: float) -> Tested:
+def _row(combination: Combination, sums: Floats, totals: Totals, sign: float) -> CombinationEffect:
     within, others, mix = parts(sums, totals.sums)
     share = float(share_of_drop(sums[:, None], totals)[0])
-    return Tested(combination, UNKNOWN, share, sign * within, sign * others, sign * mix)
+    return CombinationEffect(combination, UNKNOWN, share, sign * within, sign * others, sign * mix)
 
 
 def parts(group: Floats, total: Floats) -> tuple[float, float, float]:
@@ -184,10 +184,7 @@ class _StepJudge:
         self._noise = None
         if laid.history >= MIN_HISTORY and self._total.den[:, :-1].sum() > 0:
             singles = [self._series(c.codes, len(c.names)) for c in coded.values() if len(c.names) > 1]
-            values = Series(
-                *(np.concatenate(arrays) for arrays in ([s.num for s in singles], [s.den for s in singles]))
-            )
-            self._noise = noise(values, self._total, _counted(num, den))
+            self._noise = noise(_stacked(singles, laid.history + 1), self._total, _counted(num, den))
 
     def _series(self, group: Codes, count: int, rows: NDArray[np.bool_] | slice = slice(None)) -> Series:
         periods = self._laid.history + 1
