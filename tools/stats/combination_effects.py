@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.records import Cube, Window
-from tools.stats.combinations import Totals, search, share_of_drop, viable
+from tools.stats.combinations import Totals, ViableShare, search, share_of_drop
 from tools.stats.contrast import contrast
 from tools.stats.cuboids import Combination, gather
 from tools.stats.multiplicity import benjamini_hochberg
@@ -94,14 +94,15 @@ def _tested(
     sign = _sign(tail, totals.drop)
     flip = np.array([[sign], [1.0], [sign], [1.0]])
     totals = Totals(totals.sums * flip[:, 0])
-    leaves, leaf = gather(coded, sums * flip, viable(totals))
+    leaves, leaf = gather(coded, sums * flip, ViableShare(totals))
     found = search(leaves, totals)
     rows = [_row(c, leaves.sums[:, leaves.inside(c)].sum(1), totals, sign) for c in found.ranked]
     rows = [replace(r, departure=judge(leaves.inside(r.combination)[leaf])) for r in rows]
     p = [r.departure.p_value if r.departure.known else 1.0 for r in rows]
-    q = benjamini_hochberg([*p, *[1.0] * max(found.looked - len(p), 0)])
+    looked = found.looked + sum(len(values.names) for values in coded.values())
+    q = benjamini_hochberg([*p, *[1.0] * (looked - len(p))])
     rows = [replace(r, q_value=float(q[i]) if r.departure.known else float("nan")) for i, r in enumerate(rows)]
-    return Combinations(tuple(rows), found.cause, found.looked, sign * totals.drop, history)
+    return Combinations(tuple(rows), found.cause, looked, sign * totals.drop, history)
 
 
 def _row(combination: Combination, sums: Floats, totals: Totals, sign: float) -> CombinationEffect:

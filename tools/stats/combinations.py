@@ -63,7 +63,7 @@ class Found:
 
 def search(leaves: Leaves, totals: Totals, most: int = 10) -> Found:
     """Rank the combinations of these leaves. Empty where nothing got worse."""
-    cells, looked = _looked_into(leaves, totals)
+    cells, looked = cuboids(leaves, ViableShare(totals))
     best = _best(cells, totals)
     if not best:
         return Found((), (), looked)
@@ -83,26 +83,18 @@ def share_of_drop(sums: Floats, totals: Totals) -> Floats:
     return share
 
 
-def viable(totals: Totals, least: float = LEAST_SHARE) -> "ViableShare":
-    return ViableShare(totals, least)
-
-
 @dataclass(frozen=True)
 class ViableShare:
     """Says which cells make at least a share of the drop. A cell without a baseline has nothing to have left."""
 
     totals: Totals
-    least: float
+    least: float = LEAST_SHARE
 
     def __call__(self, sums: Floats) -> NDArray[np.bool_]:
         if not (self.totals.known and self.totals.drop > 0):
             return np.zeros(sums.shape[1], dtype=np.bool_)
         enough: NDArray[np.bool_] = (share_of_drop(sums, self.totals) >= self.least) & (sums[3] > 0)
         return enough
-
-
-def _looked_into(leaves: Leaves, totals: Totals) -> tuple[list[Cells], int]:
-    return cuboids(leaves, viable(totals))
 
 
 def _best(cells: list[Cells], totals: Totals) -> list[tuple[Combination, ...]]:
@@ -139,7 +131,7 @@ def _second(leaves: Leaves, totals: Totals, cause: tuple[Combination, ...]) -> t
     rest = Totals(left.totals)
     if not (rest.known and rest.drop > 0):
         return None, 0
-    cells, looked = _looked_into(left, rest)
+    cells, looked = cuboids(left, ViableShare(rest))
     best = [found[0] for found in _best(cells, rest) if len(found) == 1][:1]
     made = rest.drop * float(rest.sums[1]) / (totals.drop * float(totals.sums[1]))
     for combination in best:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tools.stats.combination_effects import parts
-from tools.stats.combinations import Totals, search, share_of_drop, viable
+from tools.stats.combinations import Totals, ViableShare, search, share_of_drop
 from tools.stats.cuboids import Leaves, cuboids, gather, text
 from tools.stats.panel import encode
 
@@ -19,7 +19,7 @@ DIMENSIONS = ("a", "b", "c")
 def leaves_of(rows: list[tuple[str, ...]], sums: np.ndarray) -> tuple[Leaves, Totals]:
     coded = {name: encode(np.array([r[i] for r in rows])) for i, name in enumerate(DIMENSIONS)}
     totals = Totals(sums.sum(1))
-    return gather(coded, sums, viable(totals))[0], totals
+    return gather(coded, sums, ViableShare(totals))[0], totals
 
 
 def grid(hit: dict[str, str], more: dict[str, str] | None = None) -> tuple[Leaves, Totals]:
@@ -67,11 +67,11 @@ def test_pruned_cells_are_those_of_brute_force_with_viable_parents(now: np.ndarr
     sums = np.array([now.astype(float), np.full(27, 100.0), np.full(27, 50.0), np.full(27, 500.0)])
     leaves, totals = leaves_of(rows, sums)
     if totals.drop <= 0:
-        assert cuboids(leaves, viable(totals)) == ([], 0)
+        assert cuboids(leaves, ViableShare(totals)) == ([], 0)
         return
     found = {
         c: s
-        for cells in cuboids(leaves, viable(totals))[0]
+        for cells in cuboids(leaves, ViableShare(totals))[0]
         for c, s in zip(cells.combinations, cells.sums.T, strict=True)
     }
     wanted: dict[tuple[tuple[str, str], ...], np.ndarray] = {}
