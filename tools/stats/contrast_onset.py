@@ -15,9 +15,11 @@ from tools.stats.suspects import MODEL
 
 LEAD_H = 24
 """How long before the window an onset is looked for: alerts are late."""
-FOUND = 0.003
+NEIGHBOURS = 2
+"""So many hours on either side lend an hour their deviation."""
+FOUND = 0.01
 """Lower than the usual level, because two weeks of noise know little of their own tail: with this, noise that keeps
-0.6 to 0.8 of itself from hour to hour has an onset in 3 of 100 windows."""
+0.5 to 0.8 of itself from hour to hour has an onset in 1 to 3 of 100 windows."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def contrast_onset(
     usual, spread = _course(days)
     phase = np.arange(last - start) % DAY_H
     series = sign * (current - usual[phase]) / spread[phase]
-    found = onset(series, (sign * (days - usual) / spread).ravel())
+    found = onset(series, sign * _as_new(days).ravel())
     if found is None:
         return None
     return ContrastOnset(
@@ -79,11 +81,21 @@ def _effects(cube: Cube, role: MetricRole, model: str, blocks: Blocks) -> Floats
     return hourly_contrast(mine, Sums(sums.num.sum(0) - mine.num, sums.den.sum(0) - mine.den), role).effect
 
 
+def _as_new(days: Floats) -> Floats:
+    """Each day by the course of the other days, as the current hours are seen: float64[days, hours]."""
+    courses = [_course(np.delete(days, i, axis=0)) for i in range(len(days))]
+    return np.stack([(day - usual) / spread for day, (usual, spread) in zip(days, courses, strict=True)])
+
+
 def _course(days: Floats) -> tuple[Floats, Floats]:
-    """Mean and deviation of each hour over the days, NaN where fewer than three days have it."""
+    """Mean and deviation of each hour over the days, NaN where fewer than three days have it. The deviation is that of
+    the hour and its neighbours on either side, since a few days alone know little of it."""
     enough = np.isfinite(days).sum(0) >= 3
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # hours that no day has are NaN, and dropped below
-        mean, deviation = np.nanmean(days, axis=0), np.nanstd(days, axis=0, ddof=1)
+        mean, variance = np.nanmean(days, axis=0), np.nanvar(days, axis=0, ddof=1)
+        variance = np.where(enough, variance, np.nan)
+        near = np.stack([np.roll(variance, by) for by in range(-NEIGHBOURS, NEIGHBOURS + 1)])
+        deviation = np.sqrt(np.nanmean(near, axis=0))
     sound = enough & (deviation > 0)
     return np.where(sound, mean, np.nan), np.where(sound, deviation, np.nan)
