@@ -26,6 +26,8 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.robustspot
 	$(VENV)/bin/python -m tests.benchmarks.tools_speed
 	$(VENV)/bin/python -m tests.benchmarks.drills
+	$(VENV)/bin/python -m tests.benchmarks.onset
+	$(VENV)/bin/python -m tests.benchmarks.mix_shift
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
