@@ -1,9 +1,11 @@
-"""Forty models whose traffic moves, one of them worse: `python -m tests.benchmarks.mix_shift [SEED]`; without one, 1.
+"""Forty models whose traffic moves, one of them worse: `python -m tests.benchmarks.mix_shift [DIR] [--seed 1]`.
 
 Every model serves three segments with base rates of 60, 75 and 90 in 100, each of which swings from day to day and
 remembers. How a model's traffic splits over the segments wanders by the day, and in the window it moves strongly and
 for each model differently. In half of the trials one model loses 10 in 100 of its good outcomes in the window; in the
 others nothing is planted. model_isolation gets the top line and the registered models, and nothing else.
+
+It makes its own traffic: DIR, which all benchmarks take, is not read.
 
 Prints one JSON line: `top1` is the share of planted trials whose fact `model` is the planted one, `found` the share in
 which that model is accused too, `accused_null` the share of the others in which anybody is (a factor of "model", or
@@ -11,8 +13,8 @@ model_degraded), and `within_z_top1` how often the worst z score within segments
 planted one.
 """
 
+import argparse
 import json
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -125,4 +127,7 @@ def _remembering(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 1)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?")
+    parser.add_argument("--seed", type=int, default=1)
+    main(parser.parse_args().seed)

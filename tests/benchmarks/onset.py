@@ -1,8 +1,10 @@
-"""When did it start, on hours that remember: `python -m tests.benchmarks.onset [SEED]`; without a seed 1.
+"""When did it start, on hours that remember: `python -m tests.benchmarks.onset [DIR] [--seed 1]`.
 
 Runs the onset that rollout_correlation reports, as it comes out of a cube: the hourly contrast of a model with the
 others over a window of 21 hours, the day before it and a baseline of two weeks. The contrast is AR(1) noise; it is
 left alone, or steps or ramps up by 1 to 3 of its standard deviations at a known hour.
+
+It makes its own series: DIR, which all benchmarks take, is not read.
 
 Prints a line per kind of series and one JSON line last: `false_onset_ar05` and `false_onset_ar08` are the shares of
 series without a change in which an onset was found, `coverage` the share of the onsets found in changed series whose
@@ -10,8 +12,8 @@ interval holds the true hour, `coverage_min` the same of the worst noise and sha
 series in which one was found, and `width_h` the median width of the intervals in hours.
 """
 
+import argparse
 import json
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -115,4 +117,7 @@ def _summary(trials: list[Trial]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else 1)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?")
+    parser.add_argument("--seed", type=int, default=1)
+    main(parser.parse_args().seed)
