@@ -206,14 +206,15 @@ def _fall(cube: Cube, role: MetricRole, tail: Tail, params: RolloutCorrelationPa
 def _onset(
     cubes: dict[MetricRole, Cube], tails: dict[MetricRole, Tail], params: RolloutCorrelationParams
 ) -> ContrastOnset | None:
-    """The clearer of the onsets in the log loss and in the top line."""
+    """The clearer of the onsets in the log loss and in the top line, its p value that of the better of so many."""
     found = [
         contrast_onset(cubes[role], role, tails[role], params.model, params.window, params.baseline)
         for role in (MetricRole.log_loss, MetricRole.topline)
         if role in cubes
     ]
     clear = [o for o in found if o is not None]
-    return min(clear, key=lambda o: o.p_value) if clear else None
+    best = min(clear, key=lambda o: o.p_value, default=None)
+    return None if best is None else replace(best, p_value=min(best.p_value * len(clear), 1.0))
 
 
 def _latest(snapshots: Sequence[Snapshot], candidates: Sequence[Rollout]) -> str:
