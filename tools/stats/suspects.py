@@ -1,5 +1,6 @@
 """Every value of every dimension under the same suspicion: its concurrent contrast against its own history."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,6 +16,9 @@ from tools.stats.robust import UNKNOWN, Departure, Tail, departure
 MODEL = "model"
 MIN_DENOMINATOR = 50.0
 """A group with less than this in the current block is too small to say anything about."""
+
+MAX_CELLS = 2_000_000
+"""The strata of the models' contrasts, over all blocks, may be so many cells."""
 
 SuspectKind = Literal["model", "model_segment", "infra", "segment"]
 
@@ -53,12 +57,14 @@ def find_suspects(
 ) -> list[Suspect]:
     """The contrasts of all groups in a fixed order, with Benjamini-Hochberg q values.
 
-    Models, and models within segments, are compared on every metric; infrastructure and segments on the top line, in
-    strata of model and hour so that a fault of one model does not show as one of the places that it serves most.
+    Models, and models within segments, are compared on every metric; models in strata of segment and hour, so that
+    other traffic than before does not show as another model. Infrastructure and segments are compared on the top
+    line, in strata of model and hour so that a fault of one model does not show as one of the places that it serves
+    most.
     """
     found: list[Suspect] = []
     for role, panel in panels.items():
-        found += _models(panel, role, tails[role])
+        found += _models(panel, role, tails[role], segments)
         for name in segments:
             found += _models_within(panel, role, tails[role], name)
     topline = panels[MetricRole.topline]
@@ -96,12 +102,26 @@ def judged(found: Contrast, tail: Tail) -> Departure:
     )
 
 
-def _models(panel: Panel, role: MetricRole, tail: Tail) -> Iterator[Suspect]:
-    sums = panel.sums((MODEL,))
+def _models(panel: Panel, role: MetricRole, tail: Tail, segments: Sequence[str] = ()) -> Iterator[Suspect]:
+    sums = _stratified(panel, segments)
     for i, model in enumerate(panel.coded(MODEL).names):
         against = _compare(sums, i, kind_of(role))
         if model and against is not None:
             yield Suspect("model", role, model, None, None, against, judged(against, tail), float(against.weight[-1]))
+
+
+def _stratified(panel: Panel, segments: Sequence[str]) -> Sums:
+    """Sums by model, float64[models, K+1, strata]. The strata are the hours times the segments, those with the fewest
+    values first, as far as the cells are affordable."""
+    shape = (len(panel.coded(MODEL).names), len(panel.blocks.starts), panel.blocks.hours)
+    kept, size = list[str](), math.prod(shape)
+    for name in sorted(segments, key=lambda d: (len(panel.coded(d).names), d)):
+        size *= len(panel.coded(name).names)
+        if size <= MAX_CELLS:
+            kept.append(name)
+    sums = panel.sums((*kept, MODEL))
+    by_model = [np.moveaxis(a.reshape(-1, *shape), 0, 2) for a in (sums.num, sums.den)]
+    return Sums(*(a.reshape(*shape[:2], -1) for a in by_model))
 
 
 def _models_within(panel: Panel, role: MetricRole, tail: Tail, dimension: str) -> Iterator[Suspect]:
