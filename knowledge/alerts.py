@@ -21,7 +21,3 @@ class Alerts:
                 == 1
             )
         )
-
-    def alert(self, alert: str) -> Alert | None:
-        row = self._store.reader().execute("SELECT record FROM alerts WHERE alert = ?", [alert]).fetchone()
-        return Alert.model_validate_json(row[0]) if row else None

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +22,6 @@ class InvestigationLog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._grown = threading.Condition()
 
     def append(self, rows: Sequence[Row]) -> None:
         """Append events of one investigation, all or none. Raises `ConcurrentWrite` when a seq is taken or skipped."""
@@ -31,8 +29,6 @@ class InvestigationLog:
             self._store.write(lambda db: _insert(db, rows))
         except sqlite3.IntegrityError as error:
             raise ConcurrentWrite(f"{rows[0]['investigation']} has an event {rows[0]['seq']} already") from error
-        with self._grown:
-            self._grown.notify_all()
 
     def rows(self, investigation: str, after: int = -1) -> list[Row]:
         """The events with a seq above `after`, in order; empty for an unknown investigation."""
@@ -41,22 +37,12 @@ class InvestigationLog:
         )
         return [json.loads(row[0]) for row in found]
 
-    def wait(self, investigation: str, after: int, timeout_s: float) -> list[Row]:
-        """Like `rows`, but waits up to `timeout_s` for the first of them."""
-        with self._grown:
-            self._grown.wait_for(lambda: self._last(investigation) > after, timeout=timeout_s)
-        return self.rows(investigation, after)
-
     def ids(self) -> list[str]:
         """Every investigation, the newest first."""
         rows = self._store.reader().execute(
             "SELECT investigation FROM events WHERE seq = 0 ORDER BY at DESC, rowid DESC"
         )
         return [row[0] for row in rows]
-
-    def _last(self, investigation: str) -> int:
-        query = "SELECT coalesce(max(seq), -1) FROM events WHERE investigation = ?"
-        return int(self._store.reader().execute(query, [investigation]).fetchone()[0])
 
 
 def _insert(db: Database, rows: Sequence[Row]) -> None:

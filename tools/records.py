@@ -48,9 +48,6 @@ class Window(Record):
     def seconds(self) -> float:
         return (self.end - self.start).total_seconds()
 
-    def overlaps(self, other: "Window") -> bool:
-        return self.start < other.end and other.start < self.end
-
     def contains(self, ts: datetime) -> bool:
         return self.start <= ts < self.end
 

@@ -48,10 +48,6 @@ class World:
     alert: dict[str, Any]
     truth: Truth
 
-    @property
-    def snapshot_root(self) -> Path:
-        return self.folder / "snapshots"
-
     def copy_to(self, folder: Path) -> "World":
         """A copy to investigate in, so that the cached world stays as it was built. The folder must not exist."""
         shutil.copytree(self.folder, folder)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import numpy as np
 
@@ -86,41 +87,26 @@ def evidence(model: str, health: Health) -> tuple[Evidence, ...]:
 
 
 def _of_broken(model: str, health: Health, one: Broken) -> Evidence:
-    s = one.symptom
-    return Evidence(
-        claim=f"{s.feature}: {_sentence(s)}, since {_hour(one.since)}",
-        bearing="for",
-        effect=_estimate(s),
-        method=_method(s),
-        p_value=s.p_value,
-        q_value=s.q_value,
-        n=_rows(health, s.feature),
-        n_effective=float(s.days) if s.days else None,
-        window=health.window,
-        sources=_sources(model, s.feature),
-    )
+    claim = f"{one.symptom.feature}: {_sentence(one.symptom)}, since {_hour(one.since)}"
+    return _of_symptom(model, health, one.symptom, claim, "for")
 
 
 def _of_passed(model: str, health: Health, one: Broken) -> Evidence:
     s = one.symptom
-    return Evidence(
-        claim=f"{s.feature}: {_sentence(s)}, but its last hours are as they used to be: a gap that has closed",
-        bearing="against",
-        effect=_estimate(s),
-        method=_method(s),
-        p_value=s.p_value,
-        q_value=s.q_value,
-        n=_rows(health, s.feature),
-        window=health.window,
-        sources=_sources(model, s.feature),
-    )
+    claim = f"{s.feature}: {_sentence(s)}, but its last hours are as they used to be: a gap that has closed"
+    return _of_symptom(model, health, s, claim, "against")
 
 
 def _closest(model: str, health: Health) -> Evidence:
     s = min(health.symptoms.values(), key=lambda s: (s.q_value, -s.severity, s.feature))
+    claim = f"the nearest to a break is {s.feature}: {_sentence(s)}; within its habit or too small to matter"
+    return _of_symptom(model, health, s, claim, "against")
+
+
+def _of_symptom(model: str, health: Health, s: Symptom, claim: str, bearing: Literal["for", "against"]) -> Evidence:
     return Evidence(
-        claim=f"the nearest to a break is {s.feature}: {_sentence(s)}; within its habit or too small to matter",
-        bearing="against",
+        claim=claim,
+        bearing=bearing,
         effect=_estimate(s),
         method=_method(s),
         p_value=s.p_value,
