@@ -13,7 +13,9 @@ from knowledge.metrics import Metrics
 from knowledge.models import Models
 from knowledge.pipelines import Pipelines
 from knowledge.profiles import ProfileStore
+from knowledge.programs import SnapshotPrograms
 from knowledge.receiver import Receiver
+from knowledge.samples import RecentSamples
 from knowledge.store import Store
 from knowledge.training_runs import TrainingRuns
 from knowledge.weights import SnapshotFiles
@@ -49,6 +51,8 @@ class Workspace:
             models=models,
             profiles=profiles,
             weights=SnapshotFiles([folder / SNAPSHOTS, *snapshot_roots], models),
+            programs=SnapshotPrograms(),
+            samples=RecentSamples(),
             lineage=lineage,
             training=training,
             pipelines=pipelines,

@@ -4,10 +4,10 @@ A port answers with records, arrays or profiles, in a fixed order. It answers wi
 where there is nothing, and never invents a zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,11 +23,14 @@ from tools.records import (
     PipelineState,
     Product,
     RolloutPoint,
+    Samples,
     Snapshot,
     TrainingRun,
     Window,
 )
 from tools.stats.profile import Profile
+
+T = TypeVar("T")
 
 
 class MetricsPort(Protocol):
@@ -76,6 +79,27 @@ class WeightsPort(Protocol):
 
         Raises `UnreadableArtifact` with the reason for a damaged, hostile or unsupported file.
         """
+        ...
+
+
+class ProgramsPort(Protocol):
+    """The computation of snapshots, read without running any code from their files."""
+
+    def examine(self, analysis: Callable[..., T], snapshots: Sequence[str], *arguments: Any) -> T:
+        """`analysis(programs, *arguments)` with one `tools.program.graph.Program` for each snapshot, in their order.
+
+        It runs in a process of its own, which is stopped at a limit of time and of memory. So `analysis` is a function
+        at the top of a module, and what goes in and comes out can be pickled. Raises `UnreadableArtifact` where a
+        snapshot has no program or its file is refused, and `PortError` where the process was stopped.
+        """
+        ...
+
+
+class SamplesPort(Protocol):
+    """The rows that models were served, as the platform sampled them."""
+
+    def recent(self, model: str, before: datetime, most: int, snapshot: str | None = None) -> Samples:
+        """The newest `most` samples before a time, oldest first; of one snapshot, or of all. Empty where none is."""
         ...
 
 
@@ -132,6 +156,8 @@ class Ports:
     models: ModelsPort
     profiles: ProfilesPort
     weights: WeightsPort
+    programs: ProgramsPort
+    samples: SamplesPort
     lineage: LineagePort
     training: TrainingPort
     pipelines: PipelinesPort

@@ -266,3 +266,29 @@ class Cube:
     def within(self, window: Window) -> "Cube":
         """The rows whose time lies in `window`."""
         return self.where((self.ts >= window.start.timestamp()) & (self.ts < window.end.timestamp()))
+
+
+class Samples:
+    """Sampled predictions of one model as columns, oldest first.
+
+    `ts` int64[n] unix seconds; `snapshot` str[n]; `features` name → float64[n], NaN where null (a categorical one as
+    its id); `prediction` float64[n].
+    """
+
+    def __init__(
+        self, ts: np.ndarray, snapshot: np.ndarray, features: dict[str, np.ndarray], prediction: np.ndarray
+    ) -> None:
+        self.ts, self.snapshot, self.features, self.prediction = ts, snapshot, features, prediction
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def where(self, mask: np.ndarray) -> "Samples":
+        """The rows where `mask` (bool[n]) holds."""
+        features = {name: values[mask] for name, values in self.features.items()}
+        return Samples(self.ts[mask], self.snapshot[mask], features, self.prediction[mask])
+
+    @classmethod
+    def none(cls) -> "Samples":
+        """No sample at all."""
+        return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=str), {}, np.empty(0))

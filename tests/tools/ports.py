@@ -1,12 +1,14 @@
 """Small, real, in-memory implementations of every port: dictionaries and lists, nothing remembered about the calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import numpy as np
 
-from tools.ports import PortError, Ports
+from tools.ports import PortError, Ports, UnreadableArtifact
+from tools.program.graph import Program
 from tools.records import (
     Change,
     Cube,
@@ -19,11 +21,14 @@ from tools.records import (
     PipelineState,
     Product,
     RolloutPoint,
+    Samples,
     Snapshot,
     TrainingRun,
     Window,
 )
 from tools.stats.profile import Profile
+
+T = TypeVar("T")
 
 EMPTY = Cube(np.empty(0, dtype=np.int64), {}, np.empty(0), np.empty(0))
 
@@ -120,6 +125,35 @@ class InMemoryWeights:
 
 
 @dataclass
+class InMemoryPrograms:
+    """Programs by snapshot, examined in this process. `failing` holds the errors that some snapshots raise."""
+
+    by_snapshot: dict[str, Program] = field(default_factory=dict)
+    failing: dict[str, PortError] = field(default_factory=dict)
+
+    def examine(self, analysis: Callable[..., T], snapshots: Sequence[str], *arguments: Any) -> T:
+        for snapshot in snapshots:
+            if snapshot in self.failing:
+                raise self.failing[snapshot]
+            if snapshot not in self.by_snapshot:
+                raise UnreadableArtifact(f"{snapshot} has no program to run; publish it with its artifact")
+        return analysis([self.by_snapshot[snapshot] for snapshot in snapshots], *arguments)
+
+
+@dataclass
+class InMemorySamples:
+    """Samples by model, sorted by time."""
+
+    by_model: dict[str, Samples] = field(default_factory=dict)
+
+    def recent(self, model: str, before: datetime, most: int, snapshot: str | None = None) -> Samples:
+        samples = self.by_model.get(model, Samples.none())
+        kept = samples.ts < before.timestamp()
+        samples = samples.where(kept if snapshot is None else kept & (samples.snapshot == snapshot))
+        return samples.where(np.arange(len(samples)) >= len(samples) - most)
+
+
+@dataclass
 class InMemoryLineage:
     """Nodes by name; edges, statistics and changes in lists."""
 
@@ -190,6 +224,8 @@ class InMemoryPorts(Ports):
     models: InMemoryModels = field(default_factory=InMemoryModels)
     profiles: InMemoryProfiles = field(default_factory=InMemoryProfiles)
     weights: InMemoryWeights = field(default_factory=InMemoryWeights)
+    programs: InMemoryPrograms = field(default_factory=InMemoryPrograms)
+    samples: InMemorySamples = field(default_factory=InMemorySamples)
     lineage: InMemoryLineage = field(default_factory=InMemoryLineage)
     training: InMemoryTraining = field(default_factory=InMemoryTraining)
     pipelines: InMemoryPipelines = field(default_factory=InMemoryPipelines)

@@ -1,0 +1,1 @@
+"""A snapshot's computation as data, and the interpreter that runs it."""
