@@ -272,7 +272,7 @@ class Samples:
     """Sampled predictions of one model as columns, oldest first.
 
     `ts` int64[n] unix seconds; `snapshot` str[n]; `features` name → float64[n], NaN where null (a categorical one as
-    its id); `prediction` float64[n].
+    its id), or float64[n, k] for a sequence or a bag, NaN behind its end; `prediction` float64[n].
     """
 
     def __init__(
