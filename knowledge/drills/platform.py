@@ -59,9 +59,10 @@ class Platform:
 
     def _publish(self, model: str, day: int) -> Published:
         trained = self._trainers[model].train(day)
-        self._server.load(model, day, trained.state)
+        state = self.practice.published(model, day, trained.state)
+        self._server.load(model, day, state)
         sample = self.inputs[model].rows(trained.newest.rows)
-        return Published(model, trained, self._publishers[model].publish(iso(day), trained.state, sample))
+        return Published(model, trained, self._publishers[model].publish(iso(day), state, sample))
 
     def _serve(self, day: int) -> Impressions:
         shown = pages(day, self._pages_per_day, self.flights, self.practice).before(self.period.now)

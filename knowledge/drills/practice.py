@@ -2,9 +2,9 @@
 really happen: in a transform's code, in the training, in a partition's labels, in the traffic."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from knowledge.drills import transforms
 from knowledge.drills.calendar import day_of
 from knowledge.drills.flights import Columns
 from knowledge.drills.randomness import stream
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FIRST_DAY, LAST_DAY = day_of(2013, 2, 10), day_of(2013, 12, 28)
 
@@ -80,6 +83,10 @@ class Practice(ABC):
     def learning_rate(self, model: str, day: int, usual: float) -> float:  # noqa: ARG002
         """The learning rate of the training that publishes the model's snapshot of a day."""
         return usual
+
+    def published(self, model: str, day: int, state: Mapping[str, "Tensor"]) -> Mapping[str, "Tensor"]:  # noqa: ARG002
+        """The weights as the publishing job writes them to the model's snapshot of a day."""
+        return state
 
     def partition_labels(self, model: str, day: int, late: NDArray[np.bool_]) -> NDArray[np.bool_]:  # noqa: ARG002
         """The labels as written to the model's training partition of a day."""

@@ -52,7 +52,7 @@ def describe_inputs(model: str, sample: Inputs) -> dict[str, object]:
     means = sample.dense.mean(axis=0, dtype=np.float64)
     common = [int(np.bincount(column).argmax()) for column in sample.categorical.T]
     dense = [
-        {"column": place, "feature": name, "kind": "dense", "baseline": float(mean)}
+        {"column": place, "feature": name, "kind": "dense", "baseline": float(mean), "missing": 0.0}
         for place, (name, mean) in enumerate(zip(features.dense, means, strict=True))
     ]
     categorical = [

@@ -61,7 +61,8 @@ class Column:
     """What stands in one column of an input tensor: from `features.json` beside the artifact.
 
     `kind` is `dense` (a number), `categorical` (an id), `bag` (ids of an EmbeddingBag, with `offsets` in another
-    input) or `sequence` (an id per position: all positions are one feature).
+    input) or `sequence` (an id per position: all positions are one feature). `missing` is what the serving system gives
+    in place of a missing value; where it is None, NaN is given as it is.
     """
 
     input: str
@@ -69,6 +70,7 @@ class Column:
     feature: str
     kind: Literal["dense", "categorical", "bag", "sequence"]
     baseline: float
+    missing: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from knowledge.drills.faults.broken_table import BrokenTable
 from knowledge.drills.faults.label_corruption import LabelCorruption
 from knowledge.drills.faults.learning_rate import LearningRate
 from knowledge.drills.faults.nothing import Nothing
@@ -10,7 +11,15 @@ from knowledge.drills.faults.traffic_mix import TrafficMix
 from knowledge.drills.faults.weather_join import WeatherJoin
 from knowledge.drills.practice import Practice
 
-_ALL: tuple[type[Practice], ...] = (WeatherJoin, LearningRate, LabelCorruption, TrafficMix, Nothing, Storm)
+_ALL: tuple[type[Practice], ...] = (
+    WeatherJoin,
+    LearningRate,
+    LabelCorruption,
+    BrokenTable,
+    TrafficMix,
+    Nothing,
+    Storm,
+)
 FAULTS: MappingProxyType[str, type[Practice]] = MappingProxyType({fault.name: fault for fault in _ALL})
 
 
