@@ -1,6 +1,6 @@
 """A snapshot's computation as plain data: its inputs, its nodes in the order of computation, and its outputs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -88,3 +88,13 @@ class Program:
     columns: tuple[Column, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """What the reader of a finding should know of how this program was read or recorded."""
+    recorder: "Callable[[Sequence[Tensor]], Program] | None" = None
+    """Where the artifact holds weights and no computation: runs the model on inputs and records what it does."""
+
+    def on(self, inputs: "Sequence[Tensor]") -> "Program":
+        """The computation that these inputs go through: this program itself, or one that is recorded now.
+
+        A recorded program holds for these inputs alone, and has no nodes before. Raises
+        `tools.ports.UnreadableArtifact` where the model does not run on them.
+        """
+        return self if self.recorder is None else self.recorder(inputs)
