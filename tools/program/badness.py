@@ -1,0 +1,62 @@
+"""What counts as bad of a value: not finite, or outside the limits that a healthy snapshot has set."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Badness:
+    """`non_finite`: NaN or an infinity. `extreme`: outside `limits`, which also makes NaN bad.
+
+    `limits` gives the lowest and the highest healthy value by value name: of inputs, of node outputs, and of weights
+    (by the program's value name), so that a weight that left its limits is found before its consequences. With
+    `extreme`, a value without limits is not judged, and badness is looked for on both sides of it.
+    """
+
+    problem: Literal["non_finite", "extreme"] = "non_finite"
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def judges(self, name: str, value: Any) -> bool:
+        """Whether this value can be good or bad at all: a tensor of real or complex numbers that has limits to keep."""
+        import torch
+
+        if not isinstance(value, torch.Tensor) or not (value.is_floating_point() or value.is_complex()):
+            return False
+        return self.problem == "non_finite" or (name in self.limits and not value.is_complex())
+
+    def anywhere(self, name: str, value: "Tensor") -> bool:
+        """Whether any element is bad: one pass and no copy. For values that it `judges`."""
+        import torch
+
+        if not value.numel():
+            return False
+        low, high = torch.aminmax(_comparable(value.detach()))
+        least, most = self.limits[name] if self.problem == "extreme" else (-math.inf, math.inf)
+        # NaN fails every comparison, so it has to be asked in this direction. As Python's floats, so that a limit is
+        # not rounded to the type of the value.
+        return not (-math.inf < float(low) and least <= float(low) and float(high) <= most and float(high) < math.inf)
+
+    def elements(self, name: str, value: "Tensor") -> "Tensor":
+        """True at each bad element, in the value's shape. For values that it `judges`."""
+        import torch
+
+        finite = torch.isfinite(value.detach())
+        if self.problem == "non_finite":
+            return ~finite
+        least, most = self.limits[name]
+        numbers = _comparable(value.detach())
+        return ~((numbers >= least) & (numbers <= most) & finite)
+
+
+def _comparable(value: "Tensor") -> "Tensor":
+    """In a type that can be ordered: complex numbers as pairs, short floats as 32-bit ones (limits stay exact)."""
+    import torch
+
+    if value.is_complex():
+        return torch.view_as_real(value.resolve_conj())
+    return value.float() if value.element_size() < 4 else value
