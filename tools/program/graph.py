@@ -62,7 +62,8 @@ class Column:
 
     `kind` is `dense` (a number), `categorical` (an id), `bag` (ids of an EmbeddingBag, with `offsets` in another
     input) or `sequence` (an id per position: all positions are one feature). `missing` is what the serving system gives
-    in place of a missing value; where it is None, NaN is given as it is.
+    in place of a missing value; where it is None, NaN is given as it is. `offsets` is the input that says where each
+    row of a bag begins.
     """
 
     input: str
@@ -71,6 +72,7 @@ class Column:
     kind: Literal["dense", "categorical", "bag", "sequence"]
     baseline: float
     missing: float | None = None
+    offsets: str | None = None
 
 
 @dataclass(frozen=True)
