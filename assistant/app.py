@@ -32,7 +32,9 @@ def create_app(settings: Settings) -> Litestar:
     tools = all_tools()
     library = Library(load_catalogue(settings.playbook_folders), tools)
     library.playbook(settings.playbook)  # refused at the start rather than at the first alert
-    workspace = Workspace.open(settings.data_dir, settings.snapshot_roots, settings.baseline_days)
+    workspace = Workspace.open(
+        settings.data_dir, settings.snapshot_roots, settings.baseline_days, settings.samples_kept
+    )
     bell = Bell()
     driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))
     desk = Desk(workspace, driver, bell, playbook=settings.playbook, at_once=settings.at_once, tools=len(tools))

@@ -37,6 +37,9 @@ class Settings(BaseModel):
         "topline_drop"
     )
     baseline_days: Annotated[int, Field(ge=2, le=90, description="how many days before an alert are its baseline")] = 14
+    samples_kept: Annotated[
+        int, Field(ge=0, le=1_000_000, description="how many samples of each model are kept as rows; 0 keeps none")
+    ] = 20_000
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
 
 

@@ -4,7 +4,6 @@ A row is the profile of one hour and snapshot, together with the fingerprints of
 same file, so a crash leaves either the old day or the new one, and a sample that is sent again is known as such.
 """
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from knowledge.files import replaced
 from tools.ports import PortError
 from tools.records import Window
 from tools.stats.profile import Floats, Profile
@@ -188,16 +188,5 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    """Replaces a file whole: written beside it, synced, renamed over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".writing")
-    with beside.open("wb") as file:
+    with replaced(path) as file:
         pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -20,6 +20,7 @@ from knowledge.metrics import Metrics
 from knowledge.models import Models
 from knowledge.pipelines import Pipelines
 from knowledge.profiles import ProfileStore
+from knowledge.samples import RecentSamples
 from knowledge.telemetry import collector
 from knowledge.training_runs import TrainingRuns
 from tools.records import Cube, Feature, Model, Pipeline, Product, RolloutPoint, Snapshot, TrainingRun, Window
@@ -43,12 +44,13 @@ class Receiver:
         training: TrainingRuns,
         pipelines: Pipelines,
         profiles: ProfileStore,
+        samples: RecentSamples,
         alerts: Alerts,
         baseline: timedelta,
     ) -> None:
         self._metrics, self._models, self._lineage = metrics, models, lineage
         self._training, self._pipelines, self._profiles = training, pipelines, profiles
-        self._alerts, self._baseline = alerts, baseline
+        self._samples, self._alerts, self._baseline = samples, alerts, baseline
 
     def receive_product(self, payload: object) -> None:
         self._metrics.put_product(_read(Product, payload))
@@ -93,8 +95,8 @@ class Receiver:
         collector.fix_baseline(self._profiles, model, samples)
 
     def receive_samples(self, samples: pa.Table) -> None:
-        """A batch of prediction samples, folded into profiles."""
-        collector.fold(self._profiles, samples)
+        """A batch of prediction samples, folded into profiles; the newest of each model are kept as rows besides."""
+        collector.fold(self._profiles, samples, self._samples)
 
     def receive_alert(self, payload: object, now: datetime | None = None) -> list[Alert]:
         """The firing alerts of an Alertmanager webhook payload, stored. Their product and metric must be known.

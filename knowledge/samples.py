@@ -1,13 +1,237 @@
-"""The newest samples of every model, kept as rows, for the tools that run a snapshot again."""
+"""The newest samples of every model, kept as rows, for the tools that run a snapshot again.
 
-from datetime import datetime
+A batch becomes a small Parquet file beside the others of its model, and many small ones are now and then written
+together. A row is known by its fingerprint, so nothing that is there twice, after a crash or because it was sent again,
+counts twice. Only what a run needs is kept: time, snapshot, features and prediction; no request id, label or segment.
+"""
 
+import shutil
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from knowledge.files import replaced
+from tools.ports import PortError
 from tools.records import Samples
+from tools.stats.profile import PREDICTION
+
+FEATURE = "f."
+KEPT = 20_000
+OLDEST = timedelta(days=30)
+"""Rows that are this much older than the newest one of their model are dropped, however few there are."""
+
+_PRINT = "print"
+_ORDER = [("ts", "ascending"), (_PRINT, "ascending")]
+_KEYS = ("ts", "snapshot", _PRINT)
+_MOST_FILES = 32
+_ROW_GROUP = 4096
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which rows the files of a model hold: `ts` int64[n] in µs, `file` and `place` where each one stands."""
+
+    files: tuple[Path, ...]
+    ts: NDArray[np.int64]
+    snapshot: NDArray[np.object_]
+    prints: NDArray[np.uint64]
+    file: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+    def where(self, chosen: NDArray[np.generic]) -> "_Rows":
+        columns = (getattr(self, name)[chosen] for name in ("ts", "snapshot", "prints", "file", "place"))
+        return _Rows(self.files, *columns)
+
+    def newest(self, most: int) -> "_Rows":
+        """Each row once, oldest first: at most so many, and none that is too old."""
+        _, first = np.unique(self.prints, return_index=True)
+        once = self.where(first)
+        ordered = once.where(np.lexsort((once.prints, once.ts)))
+        young = ordered.where(ordered.ts > ordered.ts.max(initial=0) - OLDEST // timedelta(microseconds=1))
+        return young.where(np.arange(len(young.ts)) >= len(young.ts) - most)
 
 
 class RecentSamples:
-    """Implements `tools.ports.SamplesPort`."""
+    """Implements `tools.ports.SamplesPort` on Parquet files below `folder`; threads may share it.
 
-    def recent(self, model: str, before: datetime, most: int, snapshot: str | None = None) -> Samples:  # noqa: ARG002
-        """The newest `most` samples before a time, oldest first; of one snapshot, or of all. Empty where none is."""
-        return Samples.none()
+    `kept` is how many rows a model has, at most; 0 keeps none, and removes those that were kept.
+    """
+
+    def __init__(self, folder: Path, kept: int = KEPT) -> None:
+        self._folder, self._kept = folder, kept
+        self._lock = threading.Lock()
+        if kept == 0 and folder.exists():
+            shutil.rmtree(folder)
+
+    def keep(self, model: str, samples: pa.Table, prints: NDArray[np.uint64]) -> None:
+        """Keep the rows of a checked batch of one model; `prints` uint64[n] are their fingerprints.
+
+        Durable on return. Raises `PortError` where a file of the model is damaged.
+        """
+        if self._kept == 0 or not len(samples):
+            return
+        with self._lock:
+            there = self._rows(model)
+            fresh = ~np.isin(prints, there.prints)
+            if not fresh.any():
+                return
+            self._write(model, _kept(samples, prints).filter(pa.array(fresh)))
+            if len(there.files) >= _MOST_FILES:
+                self._write_together(model)
+
+    def recent(self, model: str, before: datetime, most: int, snapshot: str | None = None) -> Samples:
+        """The newest `most` samples before a time, oldest first; of one snapshot, or of all. Empty where none is.
+
+        Raises `PortError` where a file of the model is damaged.
+        """
+        with self._lock:
+            rows = self._rows(model).newest(self._kept)
+            asked = rows.ts < int(before.timestamp() * 1_000_000)
+            if snapshot is not None:
+                asked &= rows.snapshot == snapshot
+            asked_rows = rows.where(asked)
+            chosen = asked_rows.where(np.arange(len(asked_rows.ts)) >= len(asked_rows.ts) - most)
+            return _samples(list(_tables(chosen)), chosen) if len(chosen.ts) else Samples.none()
+
+    def _of(self, model: str) -> Path:
+        return self._folder / f"model={quote(model, safe='')}"  # the prefix keeps a model called ".." in its place
+
+    def _rows(self, model: str) -> _Rows:
+        files = tuple(sorted(self._of(model).glob("*.parquet")))
+        tables = [_read(path, _KEYS) for path in files]
+        if not tables:
+            none = np.empty(0, dtype=np.int64)
+            return _Rows((), none, none.astype(object), none.astype(np.uint64), none, none)
+        whole = pa.concat_tables(tables)
+        lengths = [len(table) for table in tables]
+        return _Rows(
+            files,
+            whole["ts"].to_numpy(),
+            whole["snapshot"].to_numpy(),
+            whole[_PRINT].to_numpy(),
+            np.repeat(np.arange(len(files)), lengths),
+            np.concatenate([np.arange(length) for length in lengths]),
+        )
+
+    def _write(self, model: str, table: pa.Table) -> None:
+        with replaced(self._of(model) / f"{uuid4().hex}.parquet") as file:
+            pq.write_table(table.sort_by(_ORDER), file, compression="zstd", row_group_size=_ROW_GROUP)
+
+    def _write_together(self, model: str) -> None:
+        """One file instead of many, with what is still to be kept. After a crash in between, rows are there twice,
+        which does no harm."""
+        kept = self._rows(model).newest(self._kept)
+        tables = list(_tables(kept))
+        lists = {field.name for table in tables for field in table.schema if is_list(field.type)}
+        alike = [_with_lists(table, lists) for table in tables]
+        self._write(model, pa.concat_tables(alike, promote_options="default"))
+        for path in kept.files:
+            path.unlink()
+
+
+def _kept(samples: pa.Table, prints: NDArray[np.uint64]) -> pa.Table:
+    """What is kept of a batch: numbers as float64, lists as lists of float64."""
+    names = [name for name in samples.column_names if name.startswith(FEATURE)]
+    columns = {"ts": microseconds(samples["ts"]), "snapshot": samples["snapshot"].cast(pa.string())}
+    columns |= {name: samples[name].cast(_kind(samples[name].type)) for name in (PREDICTION, *names)}
+    return pa.table({**columns, _PRINT: pa.array(prints)})
+
+
+def _kind(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.float64()) if is_list(kind) else pa.float64()
+
+
+def _with_lists(table: pa.Table, lists: Collection[str]) -> pa.Table:
+    """The table with these columns as lists: a feature that was a number once may be a sequence now."""
+    for place, field in enumerate(table.schema):
+        if field.name in lists and not is_list(field.type):
+            one_each = pa.ListArray.from_arrays(
+                np.arange(len(table) + 1, dtype=np.int32), table[place].combine_chunks()
+            )
+            table = table.set_column(place, field.name, one_each)
+    return table
+
+
+def _read(path: Path, columns: Sequence[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=list(columns), partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise PortError(_damaged(path, error)) from error
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} cannot be read: {error}. Delete it; only the newest rows of its model are kept there"
+
+
+def _tables(rows: _Rows) -> Iterator[pa.Table]:
+    """The chosen rows, file by file, each in the order of its places; only the row groups that hold any are read."""
+    for number in np.unique(rows.file):
+        path, places = rows.files[number], np.sort(rows.place[rows.file == number])
+        groups = np.unique(places // _ROW_GROUP)
+        try:
+            table = pq.ParquetFile(path).read_row_groups([int(group) for group in groups])
+        except (pa.ArrowException, OSError) as error:
+            raise PortError(_damaged(path, error)) from error
+        within = np.searchsorted(groups, places // _ROW_GROUP) * _ROW_GROUP + places % _ROW_GROUP
+        yield table.take(pa.array(within))
+
+
+def _samples(tables: Sequence[pa.Table], rows: _Rows) -> Samples:
+    """The rows as columns, in the order of `rows`."""
+    prints = np.concatenate([table[_PRINT].to_numpy() for table in tables])
+    order = np.argsort(prints)[np.searchsorted(np.sort(prints), rows.prints)]
+    names = dict.fromkeys(n for table in tables for n in table.column_names if n.startswith(FEATURE))
+    return Samples(
+        rows.ts // 1_000_000,
+        rows.snapshot.astype(str),
+        {name.removeprefix(FEATURE): _stacked(tables, name)[order] for name in sorted(names)},
+        _stacked(tables, PREDICTION)[order],
+    )
+
+
+def _stacked(tables: Sequence[pa.Table], name: str) -> NDArray[np.float64]:
+    """A column over all tables: float64[n], or float64[n, k] where any of them holds lists; NaN where it has none."""
+    parts = [_values(table, name) for table in tables]
+    widths = [part.shape[1] for part in parts if part.ndim == 2]
+    if not widths:
+        return np.concatenate(parts)
+    return np.concatenate([_padded(part, max(widths)) for part in parts])
+
+
+def _values(table: pa.Table, name: str) -> NDArray[np.float64]:
+    if name not in table.column_names:
+        return np.full(len(table), np.nan)
+    column = table[name].combine_chunks()
+    if not is_list(column.type):
+        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    padded = np.full((len(column), int(lengths.max(initial=0))), np.nan)
+    values = column.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    padded[np.arange(padded.shape[1]) < lengths[:, None]] = values
+    return padded
+
+
+def _padded(part: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    wide = part[:, None] if part.ndim == 1 else part
+    return np.pad(wide, ((0, 0), (0, width - wide.shape[1])), constant_values=np.nan)
+
+
+def microseconds(times: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A column of timestamps without a null as int64[n] µs since 1970; what is finer is cut off."""
+    found: NDArray[np.int64] = times.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64()).to_numpy()
+    return found
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds sequences or bags."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

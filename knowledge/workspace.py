@@ -15,7 +15,7 @@ from knowledge.pipelines import Pipelines
 from knowledge.profiles import ProfileStore
 from knowledge.programs import SnapshotPrograms
 from knowledge.receiver import Receiver
-from knowledge.samples import RecentSamples
+from knowledge.samples import KEPT, RecentSamples
 from knowledge.store import Store
 from knowledge.training_runs import TrainingRuns
 from knowledge.weights import SnapshotFiles
@@ -23,6 +23,7 @@ from tools.ports import Ports
 
 ORCHESTRATOR = "orchestrator.json"
 PROFILES = "profiles"
+SAMPLES = "samples"
 SNAPSHOTS = "snapshots"
 
 
@@ -37,13 +38,17 @@ class Workspace:
     log: InvestigationLog
 
     @classmethod
-    def open(cls, folder: Path, snapshot_roots: Sequence[Path] = (), baseline_days: int = 14) -> "Workspace":
+    def open(
+        cls, folder: Path, snapshot_roots: Sequence[Path] = (), baseline_days: int = 14, samples_kept: int = KEPT
+    ) -> "Workspace":
         """Open a data folder. Raises `knowledge.store.StoreError` with the reason and what to do.
 
         `snapshot_roots` are the folders that artifacts may lie in, besides `snapshots/` of the data folder.
+        `samples_kept` is how many samples of each model are kept as rows.
         """
         store = Store.open(folder)
         metrics, models, lineage = Metrics(store), Models(store), Lineage(store)
+        samples = RecentSamples(folder / SAMPLES, samples_kept)
         training, profiles, alerts = TrainingRuns(store), ProfileStore(folder / PROFILES), Alerts(store)
         pipelines = Pipelines(store, {"embedded": EmbeddedOrchestrator(folder / ORCHESTRATOR)})
         ports = Ports(
@@ -52,7 +57,7 @@ class Workspace:
             profiles=profiles,
             weights=SnapshotFiles([folder / SNAPSHOTS, *snapshot_roots], models),
             programs=SnapshotPrograms(),
-            samples=RecentSamples(),
+            samples=samples,
             lineage=lineage,
             training=training,
             pipelines=pipelines,
@@ -64,6 +69,7 @@ class Workspace:
             training=training,
             pipelines=pipelines,
             profiles=profiles,
+            samples=samples,
             alerts=alerts,
             baseline=timedelta(days=baseline_days),
         )
