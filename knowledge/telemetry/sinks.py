@@ -1,0 +1,67 @@
+"""Where a sampler sends its rows: Parquet files in a folder, or the HTTP API. Both write Parquet with pyarrow."""
+
+import io
+import urllib.error
+import urllib.request
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from knowledge.files import replaced
+from knowledge.telemetry.rows import NeverTaken, Rows
+
+PARQUET = "application/vnd.apache.parquet"
+_FOR_GOOD = (400, 413, 415, 422)
+"""Answers that the same batch would get again."""
+
+
+def as_table(rows: Rows) -> pa.Table:
+    """The rows as the table of prediction samples that the assistant takes."""
+    columns = {
+        "ts": pa.array(np.round(rows.ts * 1e6).astype(np.int64), pa.timestamp("us", tz="UTC")),
+        "request_id": pa.array(rows.request_id, pa.string()),
+        "model": pa.array([rows.model] * len(rows), pa.string()),
+        "snapshot": pa.array(rows.snapshot, pa.string()),
+    }
+    for place, name in enumerate(rows.segment_names):
+        columns[f"seg.{name}"] = pa.array([values[place] for values in rows.segments], pa.string())
+    columns |= {f"f.{name}": pa.array(rows.features[:, place]) for place, name in enumerate(rows.names)}
+    return pa.table({**columns, "prediction": pa.array(rows.prediction)})
+
+
+class ParquetFolder:
+    """A file in a folder for every batch, durable when `send` returns: for platforms that carry files on themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def send(self, rows: Rows) -> None:
+        """Raises `OSError` where the file cannot be written."""
+        with replaced(self._folder / f"{uuid4().hex}.parquet") as file:
+            pq.write_table(as_table(rows), file, compression="zstd")
+
+
+class HttpApi:
+    """The assistant's API at `url`, for example http://127.0.0.1:8765."""
+
+    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"the assistant's address begins with http:// or https://, and is {url!r}")
+        self._url, self._timeout_s = url.rstrip("/") + "/api/v1/samples", timeout_s
+
+    def send(self, rows: Rows) -> None:
+        """Raises `OSError` where the assistant does not answer now, and `NeverTaken` where it refuses the batch."""
+        body = io.BytesIO()
+        pq.write_table(as_table(rows), body, compression="zstd")
+        request = urllib.request.Request(  # noqa: S310 - the scheme was checked
+            self._url, data=body.getvalue(), headers={"Content-Type": PARQUET}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
+                answer.read()
+        except urllib.error.HTTPError as error:
+            said = f"{self._url} answers {error.code}: {error.read(2000).decode(errors='replace')}"
+            raise (NeverTaken(said) if error.code in _FOR_GOOD else OSError(said)) from None
