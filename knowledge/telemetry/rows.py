@@ -57,12 +57,15 @@ class Buffer:
         self.written[:] = False
 
     def settled(self, model: str, names: tuple[str, ...], segment_names: tuple[str, ...]) -> Rows:
-        """A copy of the rows, once those that are being written at this moment are there; it waits a second at most."""
+        """The rows, once those that are being written at this moment are there; it waits a second at most.
+
+        They are views until the buffer is cleared, where no row is missing."""
         deadline = time.monotonic() + _SETTLE_S
         while not self.written[: self.taken].all() and time.monotonic() < deadline:
             time.sleep(0.001)
-        there = np.flatnonzero(self.written[: self.taken])
-        texts = [self.texts[place] for place in there.tolist()]
+        whole = bool(self.written[: self.taken].all())
+        there = slice(self.taken) if whole else np.flatnonzero(self.written[: self.taken])
+        texts = self.texts[: self.taken] if whole else [self.texts[place] for place in np.flatnonzero(self.written)]
         return Rows(
             model,
             names,

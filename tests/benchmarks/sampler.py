@@ -1,6 +1,6 @@
 """What sampling costs a serving process: `python -m tests.benchmarks.sampler`.
 
-A vector of 1,000 floats is recorded, every one kept and one in a hundred, with a sink that writes Parquet meanwhile and room for all.
+A vector of 1,000 floats is recorded, with all and with 1% kept, while the sink writes Parquet and drops none.
 Prints one JSON line last: `us_per_prediction` with every one kept (the worst case), `us_at_1_percent`, and
 `x_copy`, the worst case in units of one copy of the vector by numpy in the same run.
 """

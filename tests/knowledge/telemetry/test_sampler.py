@@ -1,5 +1,6 @@
 """The sampler inside a serving process: which requests it keeps, what it counts, and what it never does."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -32,7 +33,7 @@ class Kept:
         if self.failures:
             self.failures -= 1
             raise self.error
-        self.batches.append(rows)
+        self.batches.append(copy.deepcopy(rows))  # they are views of a buffer that is used again
 
     @property
     def ids(self) -> list[str]:
