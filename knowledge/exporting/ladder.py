@@ -1,0 +1,139 @@
+"""Exporting a model, step by step down a ladder: each step is tried when the one before has failed.
+
+Exporting runs the model's own code, so it belongs where the model is trained, never where a snapshot is examined.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from knowledge.exporting.batches import Inputs, called_with, dynamic_shapes, one_row_less, open_dimensions, tensors
+from knowledge.exporting.proof import answer, closed, difference, repeats
+
+Step = Literal["strict=False", "strict=True", "static batch"]
+STEPS: tuple[Step, ...] = get_args(Step)
+REASON_LIMIT = 240
+
+
+class NotExportable(Exception):
+    """No step gave a program that answers as the model does; the message has the reason of each, and what is left."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported program that has been compared with its module, the step that gave it, and what to know about it."""
+
+    program: ExportedProgram
+    step: Step
+    notes: tuple[str, ...]
+
+
+def export(module: nn.Module, inputs: Inputs, other: Inputs | None = None) -> Export:
+    """Export a module for serving: in eval mode, with the number of rows left open where that is possible.
+
+    `inputs` is an example batch, by place (a tuple) or by name (a mapping); `other` is a second batch of another size.
+    A dimension is left open where the two differ: rows, and the length of sequences or of EmbeddingBag's flat ids.
+    Without `other`, it is the first batch without its last row.
+
+    Tried in this order, each for the reason why the one before failed: `strict=False`, `strict=True`, and a static
+    batch, which can only run as many rows as the example has. A program is taken when the dimensions have stayed open
+    and it answers as the module does on both batches. Raises `UnusableInputs`, or `NotExportable` with the reasons.
+    """
+    other = one_row_less(inputs) if other is None else other
+    opened = open_dimensions(inputs, other)
+    with _serving(module), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about what it will rename
+        if reason := repeats(module, inputs):
+            raise NotExportable(f"{reason}. Make it deterministic in eval mode")
+        return _descend(module, inputs, other, opened)
+
+
+def _descend(module: nn.Module, inputs: Inputs, other: Inputs, opened: list[tuple[int, ...]]) -> Export:
+    tries: dict[Step, Callable[[], ExportedProgram]] = {
+        "strict=False": lambda: _dynamic(module, inputs, other, opened, strict=False),
+        "strict=True": lambda: _dynamic(module, inputs, other, opened, strict=True),
+        "static batch": lambda: _proven(module, _exported(module, inputs), [inputs]),
+    }
+    failed: list[str] = []
+    for step, attempt in tries.items():
+        try:
+            program = attempt()
+        except Exception as error:  # noqa: BLE001  (a model's code and torch's tracers raise anything)
+            failed.append(f"export with {step} failed: {_reason(error)}")
+            continue
+        if failed:
+            failed.append(f"exported with {step}{_only(inputs) if step == 'static batch' else ''}")
+        return Export(program, step, tuple(failed))
+    raise NotExportable(
+        "; ".join(failed) + ". What is left is to publish the weights alone (a state_dict or safetensors file) and to "
+        "name the function that makes this module in the setting `factories`: its operators are then recorded while "
+        "it runs"
+    )
+
+
+class _Differs(Exception):
+    """The program is not what the module is."""
+
+
+def _dynamic(
+    module: nn.Module, inputs: Inputs, other: Inputs, opened: list[tuple[int, ...]], *, strict: bool
+) -> ExportedProgram:
+    program = _exported(module, inputs, dynamic_shapes(inputs, opened), strict=strict)
+    if reason := closed(program, opened):
+        raise _Differs(reason)
+    return _proven(module, program, [inputs, other])
+
+
+def _exported(module: nn.Module, inputs: Inputs, shapes: object = None, *, strict: bool = False) -> ExportedProgram:
+    positional, named = called_with(inputs)
+    program = torch.export.export(module, positional, named, dynamic_shapes=shapes, strict=strict)  # type: ignore[arg-type]
+    return _without_mutation(program)
+
+
+def _without_mutation(program: ExportedProgram) -> ExportedProgram:
+    """Operators that write into their inputs become ones that do not: a graph's edges then say all that happens."""
+    calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
+    writes = any(call._schema.is_mutable for call in calls if isinstance(call, torch._ops.OpOverload))
+    return program.run_decompositions({}) if writes else program
+
+
+def _proven(module: nn.Module, program: ExportedProgram, batches: list[Inputs]) -> ExportedProgram:
+    """The program, where it answers on all batches as the module does. Raises `_Differs`."""
+    runs = program.module()
+    for batch in batches:
+        if reason := difference(answer(module, batch), answer(runs, batch)):
+            raise _Differs(f"it does not answer as the model does. {reason}")
+    program.example_inputs = None  # they may be a user's rows, and would be pickled into the file
+    return program
+
+
+@contextmanager
+def _serving(module: nn.Module) -> Iterator[None]:
+    """The module in eval mode, and afterwards each part of it again in the mode that it was in."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def _reason(error: Exception) -> str:
+    """The first lines of an error, without the paths of this machine."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    words = [PurePath(word).name if word.startswith("/") else word for word in text.split(" ")]
+    short = " ".join(words)
+    return short if len(short) <= REASON_LIMIT else short[: REASON_LIMIT - 4].rstrip() + " ..."
+
+
+def _only(inputs: Inputs) -> str:
+    sizes = {tuple(t.shape) for t in tensors(inputs)}
+    return f", for inputs of exactly these sizes: {', '.join(str(list(size)) for size in sorted(sizes))}"

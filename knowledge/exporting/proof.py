@@ -1,0 +1,74 @@
+"""Does an exported program leave the rows open, and answer as the module does?"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
+
+from knowledge.exporting.batches import Inputs, called_with
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
+"""Kernels may add in another order: so much may an output differ, of its own size and of the tensor's largest value."""
+
+
+def answer(module: Any, inputs: Inputs) -> list[Any]:
+    """All outputs of a module or function, flat."""
+    positional, named = called_with(inputs)
+    with torch.no_grad():
+        return pytree.tree_leaves(module(*positional, **named))
+
+
+def repeats(module: nn.Module, inputs: Inputs) -> str | None:
+    """Why a module's answers cannot be compared with anything: it answers differently each time. None where it can."""
+    reason = difference(answer(module, inputs), answer(module, inputs))
+    return reason and f"the model answers differently when it is run twice on the same rows: {reason}"
+
+
+def closed(program: ExportedProgram, opened: list[tuple[int, ...]]) -> str | None:
+    """The first dimension that was to be open and has been fixed; `Dim.AUTO` fixes dimensions without a word."""
+    given = set(program.graph_signature.user_inputs)
+    nodes = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in given]
+    values = [node for node in nodes if isinstance(node.meta.get("val"), Tensor)]
+    for node, dimensions in zip(values, opened, strict=True):
+        for d in dimensions:
+            size = node.meta["val"].shape[d]
+            if isinstance(size, int) or not _ranges(program, size):
+                return f"dimension {d} of input {node.name!r} was fixed at {size} instead of being left open"
+    return None
+
+
+def _ranges(program: ExportedProgram, size: torch.SymInt) -> bool:
+    """Every symbol of a size has a range of more than one value."""
+    limits = [program.range_constraints.get(symbol) for symbol in size.node.expr.free_symbols]
+    return bool(limits) and all(limit and limit.lower != limit.upper for limit in limits)
+
+
+def difference(expected: list[Any], actual: list[Any]) -> str | None:
+    """What differs between two flat lists of outputs; None where they agree to within float rounding."""
+    if len(expected) != len(actual):
+        return f"{len(expected)} outputs became {len(actual)}"
+    for place, (one, two) in enumerate(zip(expected, actual, strict=True)):
+        if isinstance(one, Tensor) and isinstance(two, Tensor):
+            reason = _tensor_difference(one, two)
+        else:
+            reason = None if type(one) is type(two) and one == two else f"{one!r} became {two!r}"
+        if reason:
+            return f"output {place}: {reason}"
+    return None
+
+
+def _tensor_difference(expected: Tensor, actual: Tensor) -> str | None:
+    if expected.dtype != actual.dtype or expected.shape != actual.shape:
+        return f"{expected.dtype}{list(expected.shape)} became {actual.dtype}{list(actual.shape)}"
+    if not expected.dtype.is_floating_point:
+        return None if torch.equal(expected, actual) else "its values differ"
+    one, two = expected.double(), actual.double()
+    finite = one[one.isfinite()].abs()
+    scale = float(finite.max()) if finite.numel() else 0.0
+    narrow = max(1.0, math.sqrt(torch.finfo(expected.dtype).eps / torch.finfo(torch.float32).eps))
+    if torch.allclose(one, two, rtol=RELATIVE * narrow, atol=ABSOLUTE * narrow * scale, equal_nan=True):
+        return None
+    return f"its values differ by up to {float((one - two).abs().nan_to_num(math.inf).max()):.3g}"
