@@ -1,44 +1,37 @@
 """The weights of snapshots, from files below the configured roots."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
 
 import numpy as np
 
+from knowledge.artifacts import Artifacts
 from knowledge.pt2 import read_pt2
-from tools.ports import ModelsPort, UnreadableArtifact
+from knowledge.safetensors import read_safetensors
+from knowledge.state_dict import read_state_dict
+from tools.ports import UnreadableArtifact
+
+READERS = {
+    ".pt2": read_pt2,
+    ".safetensors": read_safetensors,
+    ".pt": read_state_dict,
+    ".pth": read_state_dict,
+}
 
 
 class SnapshotFiles:
-    """Implements `tools.ports.WeightsPort`. A snapshot's artifact is a path below one of `roots`; the first that has
-    it is used. Nothing outside them is read, whatever the record says and wherever a link points."""
+    """Implements `tools.ports.WeightsPort`: the ending of the file says which reader it is for."""
 
-    def __init__(self, roots: Sequence[Path], models: ModelsPort) -> None:
-        self._roots = tuple(roots)
-        self._models = models
+    def __init__(self, artifacts: Artifacts) -> None:
+        self._artifacts = artifacts
 
     def weights(self, snapshot: str) -> Mapping[str, np.ndarray] | None:
         """Tensor name → array; None for an unknown snapshot or one without an artifact. Raises `UnreadableArtifact`."""
-        record = self._models.snapshot(snapshot)
-        if record is None or record.artifact is None:
+        path = self._artifacts.of(snapshot)
+        if path is None:
             return None
-        return read_pt2(self._find(record.artifact))
-
-    def _find(self, artifact: str) -> Path:
-        parts = PurePosixPath(artifact.replace("\\", "/")).parts
-        if not parts or Path(artifact).is_absolute() or ".." in parts or "\0" in artifact:
+        if path.suffix not in READERS:
             raise UnreadableArtifact(
-                f"the artifact {artifact!r} is refused: it must be a path below a snapshot root, without '..'"
+                f"{path.name} is refused: snapshots are files that end in {', '.join(READERS)}. "
+                "Publish the snapshot again as one of them"
             )
-        for root in self._roots:
-            path = root.joinpath(*parts)
-            if not path.is_file():
-                continue
-            if not path.resolve().is_relative_to(root.resolve()):
-                raise UnreadableArtifact(f"the artifact {artifact!r} is refused: a link leads out of the snapshot root")
-            return path.resolve()
-        roots = ", ".join(map(str, self._roots)) or "no folder at all"
-        raise UnreadableArtifact(
-            f"the artifact {artifact!r} is not below a snapshot root; looked in {roots}. "
-            "Copy it there, or add its folder to the snapshot roots of the settings"
-        )
+        return READERS[path.suffix](path)

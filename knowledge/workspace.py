@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from knowledge.alerts import Alerts
+from knowledge.artifacts import Artifacts
 from knowledge.connectors.embedded import EmbeddedOrchestrator
 from knowledge.investigations import InvestigationLog
 from knowledge.lineage import Lineage
@@ -36,6 +37,7 @@ class Workspace:
     receiver: Receiver
     alerts: Alerts
     log: InvestigationLog
+    programs: SnapshotPrograms
 
     @classmethod
     def open(
@@ -51,12 +53,14 @@ class Workspace:
         samples = RecentSamples(folder / SAMPLES, samples_kept)
         training, profiles, alerts = TrainingRuns(store), ProfileStore(folder / PROFILES), Alerts(store)
         pipelines = Pipelines(store, {"embedded": EmbeddedOrchestrator(folder / ORCHESTRATOR)})
+        artifacts = Artifacts([folder / SNAPSHOTS, *snapshot_roots], models)
+        programs = SnapshotPrograms(artifacts)
         ports = Ports(
             metrics=metrics,
             models=models,
             profiles=profiles,
-            weights=SnapshotFiles([folder / SNAPSHOTS, *snapshot_roots], models),
-            programs=SnapshotPrograms(),
+            weights=SnapshotFiles(artifacts),
+            programs=programs,
             samples=samples,
             lineage=lineage,
             training=training,
@@ -73,8 +77,9 @@ class Workspace:
             alerts=alerts,
             baseline=timedelta(days=baseline_days),
         )
-        return cls(store, ports, receiver, alerts, InvestigationLog(store))
+        return cls(store, ports, receiver, alerts, InvestigationLog(store), programs)
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Give the folder back, and stop the process that runs snapshots."""
+        self.programs.close()
         self.store.close()

@@ -14,7 +14,6 @@ from typing import TypeVar
 import numpy as np
 
 from knowledge.pt2.archive import Archive, Refused, open_archive
-from knowledge.pt2.arrays import as_array
 from knowledge.pt2.columns import read_columns
 from knowledge.pt2.program import program_of
 from knowledge.pt2.tensors import read_tensors
@@ -33,7 +32,7 @@ def read_pt2(path: Path) -> dict[str, np.ndarray]:
     float8 become float32, which holds every value of them. A file must not be changed in place while it is looked at:
     publish a new one instead. Raises `UnreadableArtifact` naming the entry and the reason.
     """
-    return _read(path, lambda archive: {name: as_array(tensor) for name, tensor in read_tensors(archive)})
+    return _read(path, lambda archive: {name: tensor.as_array() for name, tensor in read_tensors(archive)})
 
 
 def read_program(path: Path) -> Program:

@@ -1,6 +1,7 @@
 """The JSON graph of a `.pt2` file as nodes: every name is known before it is read, and every argument is plain data."""
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +15,11 @@ NODES_LIMIT = 200_000
 POSITIONAL, KEYWORD = 1, 2
 MEMORY_FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
 LAYOUTS = {7: "strided"}
+# A published file has lost its folders, so torch's modules are known by their file names as well.
+TORCH_FRAME = re.compile(
+    r'File "(.*[/\\])?(torch[/\\].*|(linear|sparse|activation|normalization|batchnorm|dropout|rnn|conv|pooling|padding|'
+    r'container|module|functional|_functional|transformer|flatten|instancenorm|upsampling|pixelshuffle|loss)\.py)"'
+)
 FLOATS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 INTEGER_LIMIT = 2**63
 NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"  # what torch writes for nodes of its own
@@ -278,7 +284,7 @@ def _split(text: str) -> Iterable[str]:
 def _source(trace: str) -> str | None:
     """`file.py:line in function` of the innermost frame that is the model's own, without its folder."""
     frames = [line.strip() for line in trace.split("\n") if line.strip().startswith('File "')]
-    own = [frame for frame in frames if "/torch/" not in frame and 'File "torch/' not in frame]
+    own = [frame for frame in frames if not TORCH_FRAME.match(frame)]
     if not own:
         return None
     path, _, rest = own[-1].removeprefix('File "').partition('", line ')

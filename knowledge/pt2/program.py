@@ -6,7 +6,8 @@ from pydantic import Field
 
 from knowledge.pt2.archive import Archive, Refused, Strict
 from knowledge.pt2.graph import Malformed, RawNode, Union, member, nodes_of
-from knowledge.pt2.tensors import DTYPES, StoredTensor, read_tensors
+from knowledge.pt2.tensors import DTYPES, read_tensors
+from knowledge.stored_tensor import StoredTensor
 from tools.program.graph import InputTensor, Program
 
 if TYPE_CHECKING:

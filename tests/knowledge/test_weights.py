@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from knowledge.artifacts import Artifacts
 from knowledge.pt2 import read_pt2
 from knowledge.weights import SnapshotFiles
 from tests.tools.ports import InMemoryModels
@@ -175,7 +176,7 @@ def test_damaged_bytes_are_read_or_refused_but_never_crash(
 def files(root: Path, artifact: str | None) -> SnapshotFiles:
     at = datetime(2013, 5, 4, tzinfo=UTC)
     models = InMemoryModels(all_snapshots=[Snapshot(snapshot="s", model="m", published_at=at, artifact=artifact)])
-    return SnapshotFiles([root / "absent", root], models)
+    return SnapshotFiles(Artifacts([root / "absent", root], models))
 
 
 def test_an_artifact_below_a_root_is_found(exported: tuple[Path, dict[str, Any]]) -> None:
