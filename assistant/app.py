@@ -2,20 +2,23 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from assistant.api import intake, investigations
+from assistant.api import intake, investigations, snapshots
 from assistant.api.bell import Bell
 from assistant.api.desk import Desk
 from assistant.api.problems import as_problem
+from assistant.api.snapshot_desk import SnapshotDesk
 from assistant.api.tools import tool_routes
 from assistant.planner.driver import Driver
 from assistant.planner.library import Library
+from assistant.publishing import rules
+from assistant.publishing.checker import Checker
 from assistant.settings import Settings
 from assistant.wire import PREFIX
 from knowledge.catalogue import load_catalogue
@@ -31,26 +34,36 @@ def create_app(settings: Settings) -> Litestar:
     """
     tools = all_tools()
     library = Library(load_catalogue(settings.playbook_folders), tools)
-    library.playbook(settings.playbook)  # refused at the start rather than at the first alert
+    for playbook in (settings.playbook, rules.PLAYBOOK):
+        library.playbook(playbook)  # refused at the start rather than at the first alert
     workspace = Workspace.open(
         settings.data_dir, settings.snapshot_roots, settings.baseline_days, settings.samples_kept
     )
     bell = Bell()
     driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))
     desk = Desk(workspace, driver, bell, playbook=settings.playbook, at_once=settings.at_once, tools=len(tools))
+    baseline = timedelta(days=settings.baseline_days)
+    checker = Checker(workspace, tools, lambda alert: desk.open_once(alert, rules.PLAYBOOK), baseline, _now)
+    snapshot_desk = SnapshotDesk(workspace, checker)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         desk.resume()
+        checker.start()
         try:
             yield
         finally:
             desk.close()
+            checker.close()
+            workspace.close()
 
-    routes = [*intake.ROUTES, *investigations.ROUTES, *tool_routes(tools.values(), workspace.ports)]
+    routes = [*intake.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *tool_routes(tools.values(), workspace.ports)]
     return Litestar(
         [Router(PREFIX, route_handlers=routes)],
-        dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
+        dependencies={
+            "desk": Provide(lambda: desk, sync_to_thread=False),
+            "snapshots": Provide(lambda: snapshot_desk, sync_to_thread=False),
+        },
         exception_handlers={Exception: as_problem},
         openapi_config=OpenAPIConfig(title="HawkEye", version=version("hawkeye")),
         logging_config=None,  # what is logged where is for the command that serves, and not for the application

@@ -30,11 +30,12 @@ from assistant.planner.events import (
     VerdictReached,
 )
 from knowledge.ingest.alert import Alert
+from knowledge.snapshot_checks import CheckOutcome, CheckState
 from tools.contract import Finding
 from tools.contract import Status as FindingStatus
 from tools.evidence import Chart, Estimate, Evidence, Source
 from tools.numbers import Num
-from tools.records import Utc, Window
+from tools.records import Snapshot, Standing, Utc, Window
 
 __all__ = [
     "PREFIX",
@@ -49,6 +50,8 @@ __all__ = [
     "Because",
     "BranchTaken",
     "Chart",
+    "CheckOutcome",
+    "CheckState",
     "Choice",
     "Estimate",
     "Event",
@@ -60,6 +63,7 @@ __all__ = [
     "InvestigationPage",
     "InvestigationSummary",
     "InvestigationView",
+    "ModelLine",
     "NoteAdded",
     "NoteBody",
     "Num",
@@ -71,7 +75,13 @@ __all__ = [
     "Question",
     "QuestionAsked",
     "RefuseBody",
+    "Share",
+    "Snapshot",
+    "SnapshotLine",
+    "SnapshotPage",
+    "SnapshotView",
     "Source",
+    "Standing",
     "Status",
     "StepBackBody",
     "SteppedBack",
@@ -207,6 +217,60 @@ class EventPage(_Wire):
     events: tuple[Event, ...]
     last_seq: int
     status: Status
+
+
+class ModelLine(_Wire):
+    """A model that is known, be it only by its snapshots: then it has no product and no title."""
+
+    model: str
+    product: str | None = None
+    title: str | None = None
+
+
+class Share(_Wire):
+    """From `ts` on, this share of an arm's traffic was served by a snapshot."""
+
+    arm: str
+    ts: Utc
+    share: float
+
+
+class SnapshotLine(_Wire):
+    """A snapshot on the timeline of its model: its standing, where it served, and how far its check is.
+
+    `running` is the tool that runs now, `answered` counts those that are through of `asked`. `reasons` say why the
+    outcome is what it is, or on what the check stopped; `investigation` is the one that a suspicion has opened.
+    """
+
+    snapshot: str
+    published_at: Utc
+    standing: Standing
+    shares: tuple[Share, ...]
+    check: CheckState
+    running: str | None = None
+    answered: int = 0
+    asked: int = 0
+    outcome: CheckOutcome | None = None
+    reasons: tuple[str, ...] = ()
+    investigation: str | None = None
+
+
+class SnapshotPage(_Wire):
+    """The snapshots of a model, newest first. `total` counts all of them."""
+
+    model: str
+    snapshots: tuple[SnapshotLine, ...]
+    total: int
+    offset: int
+    limit: int
+
+
+class SnapshotView(_Wire):
+    """A snapshot with its record, its line on the timeline, and what the tools of its check found."""
+
+    record: Snapshot
+    line: SnapshotLine
+    findings: tuple[Finding, ...] = ()
 
 
 class OpenBody(_Wire):

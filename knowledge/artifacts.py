@@ -20,9 +20,10 @@ class Artifacts:
         Raises `UnreadableArtifact` for a path that is not below a root, or where no file is.
         """
         record = self._models.snapshot(snapshot)
-        return None if record is None or record.artifact is None else self._find(record.artifact)
+        return None if record is None or record.artifact is None else self.find(record.artifact)
 
-    def _find(self, artifact: str) -> Path:
+    def find(self, artifact: str) -> Path:
+        """The file of an artifact. Raises `UnreadableArtifact` as `of` does."""
         parts = PurePosixPath(artifact.replace("\\", "/")).parts
         if not parts or Path(artifact).is_absolute() or ".." in parts or "\0" in artifact:
             raise UnreadableArtifact(

@@ -20,10 +20,15 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        move(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def move(source: Path, path: Path) -> None:
+    """Put a file that is on disk in its place, in the same file system. Durable on return."""
+    source.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

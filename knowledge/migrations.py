@@ -72,3 +72,13 @@ def m005_alerts_and_investigations(db: Database) -> None:
         not_null={"at", "type", "body"},
     )
     db.table("events").create_index(["type"])
+
+
+@migrations()
+def m006_snapshot_checks(db: Database) -> None:
+    db.table("snapshot_checks").create(
+        {"snapshot": str, "model": str, "state": str, "queued_at": str, "record": str},
+        pk="snapshot",
+        not_null={"state", "queued_at", "record"},
+    )
+    db.table("snapshot_checks").create_index(["model"])

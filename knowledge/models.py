@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import BaseModel
+from sqlite_utils import Database
 
+from knowledge.snapshot_checks import queue
 from knowledge.store import Store
 from tools.records import Feature, Model, RolloutPoint, Snapshot
 
@@ -30,18 +32,33 @@ class Models:
         ]
         self._store.write(lambda db: db.table("features").upsert_all(rows, pk=("model", "feature")))
 
-    def put_snapshot(self, snapshot: Snapshot) -> None:
+    def put_snapshot(self, snapshot: Snapshot, queue_check: bool = False) -> bool:
+        """Whether the snapshot is new. With `queue_check`, the check of a new one is queued in the same write, so that
+        neither is ever there without the other."""
         row = {
             "snapshot": snapshot.snapshot,
             "model": snapshot.model,
             "published_at": int(snapshot.published_at.timestamp()),
             "record": snapshot.model_dump_json(),
         }
-        self._store.write(lambda db: db.table("snapshots").upsert(row, pk="snapshot"))
+
+        def write(db: Database) -> bool:
+            known = db.conn.execute("SELECT 1 FROM snapshots WHERE snapshot = ?", [snapshot.snapshot]).fetchone()
+            db.table("snapshots").upsert(row, pk="snapshot")
+            if queue_check and not known:
+                queue(db, snapshot)
+            return not known
+
+        return self._store.write(write)
 
     def put_rollouts(self, points: Sequence[RolloutPoint]) -> None:
         rows = [{**point.model_dump(), "ts": int(point.ts.timestamp())} for point in points]
         self._store.write(lambda db: db.table("rollouts").upsert_all(rows, pk=("model", "snapshot", "arm", "ts")))
+
+    def names(self) -> list[str]:
+        """Every model that is known, be it only by a snapshot, in order."""
+        rows = self._store.reader().execute("SELECT model FROM models UNION SELECT model FROM snapshots ORDER BY 1")
+        return [row[0] for row in rows]
 
     def models(self, product: str) -> list[Model]:
         return self._all(Model, "SELECT record FROM models WHERE product = ? ORDER BY model", product)

@@ -4,7 +4,7 @@ Every method can be called twice with the same payload without harm. A payload t
 every reason, before anything of it is stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -51,6 +51,11 @@ class Receiver:
         self._metrics, self._models, self._lineage = metrics, models, lineage
         self._training, self._pipelines, self._profiles = training, pipelines, profiles
         self._samples, self._alerts, self._baseline = samples, alerts, baseline
+        self._on_new_snapshot: Callable[[Snapshot], None] | None = None
+
+    def watch_snapshots(self, on_new: Callable[[Snapshot], None] | None) -> None:
+        """From now on, queue the check of every new snapshot and tell `on_new` of it; None stops that."""
+        self._on_new_snapshot = on_new
 
     def receive_product(self, payload: object) -> None:
         self._metrics.put_product(_read(Product, payload))
@@ -63,8 +68,13 @@ class Receiver:
         rows = [{"model": payload.get("model"), **feature} for feature in payload.get("features", ())]
         self._models.put_features(_read_all(Feature, rows))
 
-    def receive_snapshot(self, payload: object) -> None:
-        self._models.put_snapshot(_read(Snapshot, payload))
+    def receive_snapshot(self, payload: object) -> bool:
+        """Whether it is new. Nothing checks it unless somebody watches."""
+        snapshot, on_new = _read(Snapshot, payload), self._on_new_snapshot
+        is_new = self._models.put_snapshot(snapshot, queue_check=on_new is not None)
+        if is_new and on_new is not None:
+            on_new(snapshot)
+        return is_new
 
     def receive_rollout(self, payload: Mapping[str, Any]) -> None:
         self._models.put_rollouts(_read_all(RolloutPoint, payload.get("points", ())))

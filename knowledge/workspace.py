@@ -17,6 +17,7 @@ from knowledge.profiles import ProfileStore
 from knowledge.programs import SnapshotPrograms
 from knowledge.receiver import Receiver
 from knowledge.samples import KEPT, RecentSamples
+from knowledge.snapshot_checks import SnapshotChecks
 from knowledge.store import Store
 from knowledge.training_runs import TrainingRuns
 from knowledge.weights import SnapshotFiles
@@ -34,8 +35,11 @@ class Workspace:
 
     store: Store
     ports: Ports
+    models: Models
+    artifacts: Artifacts
     receiver: Receiver
     alerts: Alerts
+    checks: SnapshotChecks
     log: InvestigationLog
     programs: SnapshotPrograms
 
@@ -77,7 +81,8 @@ class Workspace:
             alerts=alerts,
             baseline=timedelta(days=baseline_days),
         )
-        return cls(store, ports, receiver, alerts, InvestigationLog(store), programs)
+        checks, log = SnapshotChecks(store), InvestigationLog(store)
+        return cls(store, ports, models, artifacts, receiver, alerts, checks, log, programs)
 
     def close(self) -> None:
         """Give the folder back, and stop the process that runs snapshots."""

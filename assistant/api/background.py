@@ -1,4 +1,4 @@
-"""Walks investigations in worker threads, so that a tool that computes for seconds never holds up the API."""
+"""Does long work in worker threads, so that a tool that computes for seconds never holds up the API."""
 
 import logging
 import threading
@@ -9,12 +9,16 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """A bounded pool; an investigation is in the hands of one worker at most, whatever is asked at the same time."""
+    """A bounded pool; an item (an investigation, a check) is in the hands of one worker at most, whatever is asked at
+    the same time. `what` names the items in the log."""
 
-    def __init__(self, advance: Callable[[str], object], on_rest: Callable[[str], None], at_once: int) -> None:
-        """`advance` walks an investigation until it waits or ends; `on_rest` is told when a worker lets go of one."""
+    def __init__(
+        self, advance: Callable[[str], object], on_rest: Callable[[str], None], at_once: int, what: str = "walk"
+    ) -> None:
+        """`advance` works on an item until it waits or ends; `on_rest` is told when a worker lets go of one."""
         self._advance, self._on_rest = advance, on_rest
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="hawkeye-walk")
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=f"hawkeye-{what}")
+        self._what = what
         self._guard = threading.Lock()
         self._walking: set[str] = set()
         self._again: set[str] = set()
@@ -60,7 +64,7 @@ class Background:
             try:
                 self._advance(investigation)
             except Exception as error:  # noqa: BLE001  (whatever a walk stops on is shown to the user, not lost)
-                _log.exception("the walk of %s stopped", investigation)
+                _log.exception("the %s of %s stopped", self._what, investigation)
                 self._let_go(investigation, f"{type(error).__name__}: {error}")
                 return
             if not self._goes_on(investigation):

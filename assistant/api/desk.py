@@ -52,10 +52,9 @@ class Desk:
                 self._background.wake(investigation)
 
     def close(self) -> None:
-        """Send the waiting clients home, let the workers finish, give the data folder back."""
+        """Send the waiting clients home, and let the workers finish."""
         self._bell.close()
         self._background.close()
-        self._workspace.close()
 
     def health(self) -> Health:
         return Health(version=version("hawkeye"), tools=self._tools, running=self._background.running())
@@ -63,14 +62,18 @@ class Desk:
     def receive(self, payload: object) -> list[str]:
         """The investigations of a webhook's alerts, each opened now or, when the alert was sent before, earlier."""
         alerts = self._workspace.receiver.receive_alert(payload)
-        with self._opening:
-            return [self._by_alert.get(alert.alert) or self._open(alert, self._playbook) for alert in alerts]
+        return [self.open_once(alert, self._playbook) for alert in alerts]
 
     def open(self, body: OpenBody) -> InvestigationView:
         """Open an investigation, also of an alert that has one: it may be walked with another playbook."""
         self._workspace.receiver.check_known(body.alert)
         with self._opening:
             return self.view(self._open(body.alert, body.playbook or self._playbook))
+
+    def open_once(self, alert: Alert, playbook: str) -> str:
+        """The investigation of an alert: the one that it has, or a new one."""
+        with self._opening:
+            return self._by_alert.get(alert.alert) or self._open(alert, playbook)
 
     def page(self, limit: int, offset: int) -> InvestigationPage:
         ids = self._workspace.log.ids()

@@ -49,6 +49,10 @@ def not_found(detail: str) -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, detail)
 
 
+def conflict(detail: str) -> ApiError:
+    return ApiError(HTTPStatus.CONFLICT, detail)
+
+
 def unprocessable(detail: str) -> ApiError:
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 

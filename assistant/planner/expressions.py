@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 FIRST_KNOWN = "first_known"
-ALERT_FIELDS = ("product", "metric", "title", "window", "baseline")
+ALERT_FIELDS = ("product", "metric", "title", "window", "baseline", "snapshot")
 _PLACEHOLDER = re.compile(r"\{(\$[^{}]*)\}")
 
 

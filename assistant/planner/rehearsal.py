@@ -67,6 +67,7 @@ _ALERT = Alert(
     started_at=_DAY.start,
     window=_DAY,
     baseline=_DAY_BEFORE,
+    snapshot="badge_dcn/2013-05-04",
 )
 
 

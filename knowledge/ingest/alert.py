@@ -9,7 +9,8 @@ class Alert(Record):
     """A metric of a product is not as it should be; key `alert`.
 
     `window` is the degradation window (from the alert's start to the last data that it may look at), `baseline` the
-    window that it is compared with. `labels` keeps what the sender said, for the reader.
+    window that it is compared with. `labels` keeps what the sender said, for the reader. `snapshot` is the one that the
+    alert is about, where it is about one: a published snapshot that looks suspicious.
     """
 
     alert: Id
@@ -21,3 +22,4 @@ class Alert(Record):
     baseline: Window
     labels: dict[str, str] = Field(default_factory=dict)
     source: str = "unknown"
+    snapshot: Id | None = None

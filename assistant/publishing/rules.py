@@ -1,0 +1,87 @@
+"""What a published snapshot is asked, and what the answers make of it. Pure functions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+from assistant.planner.conditions import number
+from knowledge.ingest.alert import Alert
+from knowledge.snapshot_checks import CheckOutcome
+from tools.contract import Finding, Status
+from tools.records import Snapshot, TrainingRun, Window
+
+PLAYBOOK = "snapshot_published"
+TOOLS = ("snapshot_diff", "graph_walk", "training_data")
+SURE = 0.9
+"""How sure a tool must be before its word opens an investigation."""
+
+Params = Mapping[str, Any]
+
+
+def questions(alert: Alert) -> dict[str, Params]:
+    """Tool → its parameters, in the order in which they are run."""
+    of_training = {"product": alert.product, "window": alert.window, "baseline": alert.baseline}
+    more: dict[str, Params] = {"training_data": of_training}
+    return {tool: {"snapshot": alert.snapshot, **more.get(tool, {})} for tool in TOOLS}
+
+
+def alert_of(snapshot: Snapshot, product: str | None, run: TrainingRun | None, baseline: timedelta) -> Alert:
+    """The alert that a suspicion would raise. Its window is from the start of the training to the publication.
+
+    A model that belongs to no product that is known stands for itself.
+    """
+    begun = snapshot.published_at if run is None else min(run.started_at, snapshot.published_at)
+    start = min(begun, snapshot.published_at - timedelta(minutes=1))
+    return Alert(
+        alert=f"snapshot-{blake2b(snapshot.snapshot.encode(), digest_size=12).hexdigest()}",
+        product=product or snapshot.model,
+        metric="published snapshot",
+        title=f"The published snapshot {snapshot.snapshot} looks suspicious",
+        started_at=snapshot.published_at,
+        window=Window(start=start, end=snapshot.published_at),
+        baseline=Window(start=start - baseline, end=start),
+        labels={"model": snapshot.model},
+        source="publishing",
+        snapshot=snapshot.snapshot,
+    )
+
+
+def judge(findings: Sequence[Finding]) -> tuple[CheckOutcome, tuple[str, ...]]:
+    """The outcome of a check, and the reasons for it: what points to a fault, and then what could not be answered.
+
+    Nothing is called healthy by a check that could not be made, and nothing suspicious for want of data.
+    """
+    accusing = [finding for finding in findings if accuses(finding)]
+    open_ = [finding for finding in findings if not (accuses(finding) or clears(finding))]
+    reasons = tuple(f"{finding.tool}: {_said(finding)}" for finding in (*accusing, *open_))
+    if accusing:
+        return CheckOutcome.suspicious, reasons
+    return (CheckOutcome.not_checked if open_ else CheckOutcome.healthy), reasons
+
+
+def accuses(finding: Finding) -> bool:
+    """Whether a tool is sure of a fault."""
+    confidence = number(finding.facts.get("confidence"))
+    return _points_to_a_fault(finding) and confidence is not None and confidence >= SURE
+
+
+def clears(finding: Finding) -> bool:
+    """Whether a tool came to the answer that there is no fault."""
+    return finding.status is Status.answered and not _points_to_a_fault(finding)
+
+
+def _points_to_a_fault(finding: Finding) -> bool:
+    facts = finding.facts
+    match finding.tool:
+        case "snapshot_diff":
+            return facts.get("unusual") is True
+        case "graph_walk":
+            return facts.get("bad") is True
+    return any(facts.get(name) not in (None, "none") for name in ("partition_problem", "curve_problem"))
+
+
+def _said(finding: Finding) -> str:
+    if _points_to_a_fault(finding) and not accuses(finding):
+        return f"{finding.headline} (but this is not sure enough to act on)"
+    return finding.headline
