@@ -4,9 +4,12 @@ Every day a snapshot rolls out, and at the same hours, so coincidence in time pr
 new snapshot against the others of the same model in the same hours, as all earlier rollouts of the model were; and by
 how the model's contrast with the other models follows the share of the new snapshot. When neither stands out, none
 explains it.
+
+A rollout that only some places or arms received is judged by the model there against elsewhere, as on earlier days. One
+that began after the fall, or was over before it, or was taken back in vain, is ruled out by that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
@@ -19,24 +22,19 @@ from tools.stats.contrast_onset import ContrastOnset, contrast_onset
 from tools.stats.multiplicity import probability_of_effect
 from tools.stats.panel import Panel
 from tools.stats.robust import Departure, Tail
-from tools.stats.rollout_report import (
-    RolloutLook,
-    charts,
-    estimate,
-    evidence,
-    headline,
-    not_checked,
-    ruled_out,
-    span,
-    time,
-)
-from tools.stats.rollout_verdict import cleared, guilty, precedes, rollback_target, staleness
-from tools.stats.rollouts import PanelFactory, Rollout, RolloutTest, rollout_tests, rollouts_of
+from tools.stats.rollback import rollback_target, staleness, why_no_target
+from tools.stats.rollout_caveats import caveats, elsewhere
+from tools.stats.rollout_evidence import evidence
+from tools.stats.rollout_look import RolloutLook
+from tools.stats.rollout_report import charts, estimate, headline, not_checked, ruled_out, span, would_settle
+from tools.stats.rollout_reversal import reversals
+from tools.stats.rollout_timeline import Rollout, Timeline, time_of, timeline
+from tools.stats.rollout_verdict import Case, clearances, guilty, precedes
+from tools.stats.rollouts import RolloutTest, rollout_tests
 from tools.stats.suspects import MODEL, model_departure
 
 LOOKBACK_H = 24
-"""Rollouts that started up to this long before the window are candidates too."""
-SURE_ENOUGH = 0.95
+"""Rollouts whose share grew, or was taken back, up to this long before the window are candidates too."""
 
 
 class RolloutCorrelationParams(Params):
@@ -48,7 +46,7 @@ class RolloutCorrelationParams(Params):
 
 
 class RolloutCorrelationFacts(Facts):
-    """`explains` is false only where half of the model's fall is more than any rollout can have made.
+    """`explains` is false only where each rollout has a reason why it cannot have made half of the model's fall.
     `confidence` goes with `explains`; see `tools.stats.rollout_verdict`."""
 
     explains: bool | None = None
@@ -61,14 +59,20 @@ class RolloutCorrelationFacts(Facts):
 
 
 class RolloutRow(Result):
-    """One rollout on one metric: `concurrent` is the new snapshot against the others of its model in the same hours,
-    `dose` the slope of the model's contrast with the other models on its share; both beyond what earlier rollouts
-    showed."""
+    """One rollout on one metric: `concurrent` is the new snapshot against the others of its model in the same hours, or
+    where `place` is set the model there against elsewhere, beyond what `against` shows; `dose` the slope of the
+    model's contrast with the other models on the snapshot's share. `share` is its part of the model's traffic in the
+    hours that were looked at."""
 
     snapshot: str
     role: str
     started_at: Utc
+    full_at: Utc | None
+    gone_at: Utc | None
+    share: Num
     hours_compared: int
+    against: str
+    place: str | None
     concurrent: Estimate
     p_value: Num
     q_value: Num
@@ -77,10 +81,12 @@ class RolloutRow(Result):
 
 
 class StalenessRow(Result):
-    """What going back to the rollback target is expected to cost: old minus new, times the snapshots between."""
+    """What going back to the rollback target is expected to cost: a day's decay, old against new, times the days that
+    it is older."""
 
     role: str
     snapshots_back: int
+    days_older: Num
     cost: Estimate
 
 
@@ -107,77 +113,104 @@ def run(params: RolloutCorrelationParams, ports: Ports) -> Finding:
 
 
 def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metric: Metric, model: Model) -> Finding:
-    rollouts = rollouts_of(ports.models.rollouts(model.model))
     cubes = _cubes(ports, product, metric, params)
-    current = cubes[MetricRole.topline].within(params.window) if MetricRole.topline in cubes else None
-    if current is None or not (current.dims[MODEL] == model.model).any():
+    topline = cubes.get(MetricRole.topline)
+    if topline is None or not (topline.within(params.window).dims[MODEL] == model.model).any():
         return _no_data(
             f"{metric.name} has no points of {model.model} in {params.window}; check the window and the model"
         )
+    points = ports.models.rollouts(model.model)
+    known = timeline(points, topline, model.model)
     end = -(-int(params.window.end.timestamp()) // HOUR_S)
     since = int(params.window.start.timestamp()) // HOUR_S - LOOKBACK_H
-    candidates = [r for r in rollouts if since <= r.start < end]
+    candidates = known.around(since, end - 1)
     if not candidates:
         return _no_data(f"no snapshot of {model.model} rolled out from {LOOKBACK_H} h before {params.window} on")
     tails = {role: tail for role, tail in _tails(metric).items() if role in cubes}
-    tests = rollout_tests(PanelFactory(cubes), candidates, rollouts, model.model, end, tails)
+    case = _case(params, cubes, known, candidates, end, tails)
+    snapshots = ports.models.snapshots(model.model)
+    accused = guilty(case)
+    others = {m.model: ports.models.rollouts(m.model) for m in ports.models.models(product.product) if m != model}
     found = RolloutLook(
         product=product.product,
         metric=metric.name,
         model=model.model,
         window=params.window,
-        tests=tuple(tests),
+        tests=tuple(case.tests),
         candidates=tuple(candidates),
-        accused=tuple(guilty(tests, tails)),
-        clearance=cleared(tests, {role: _fall(cubes[role], role, tails[role], params) for role in cubes}, tails),
-        onset=_onset(cubes, tails, params),
-        latest=_latest(ports.models.snapshots(model.model), candidates),
+        accused=tuple(accused),
+        clearances=() if accused else tuple(clearances(case)),
+        reversals=tuple(case.reversals),
+        shares=case.shares,
+        fell=any(case.fell(role) is not None for role in tails),
+        onset=case.onset,
+        precedes=precedes(case.onset, candidates),
+        latest=_latest(snapshots, candidates),
+        elsewhere=() if accused else elsewhere(others, topline, model.model, case.onset, since, end),
+        caveats=caveats(known, candidates, points, since, end),
     )
-    return _answer(_with_way_back(found, ports.models.snapshots(model.model)))
+    return _answer(_with_way_back(found, snapshots, known))
 
 
-def _with_way_back(found: RolloutLook, snapshots: Sequence[Snapshot]) -> RolloutLook:
+def _case(
+    params: RolloutCorrelationParams,
+    cubes: Mapping[MetricRole, Cube],
+    known: Timeline,
+    candidates: Sequence[Rollout],
+    end: int,
+    tails: Mapping[MetricRole, Tail],
+) -> Case:
+    first, model = int(params.window.start.timestamp()) // HOUR_S, params.model
+    return Case(
+        tests=rollout_tests(cubes, candidates, known, model, end, tails),
+        candidates=candidates,
+        tails=tails,
+        falls={role: _fall(cubes[role], role, tails[role], params) for role in cubes},
+        shares={r.snapshot: known.served.share(r.snapshot, first, end) for r in candidates},
+        onset=_onset(cubes, tails, params),
+        reversals=reversals(cubes, candidates, known.served, model, end, tails),
+    )
+
+
+def _with_way_back(found: RolloutLook, snapshots: Sequence[Snapshot], known: Timeline) -> RolloutLook:
     """With the snapshot to go back to, and what that is expected to cost."""
-    leaving = found.snapshot or found.latest
-    target = rollback_target(snapshots, leaving)
+    served = {name for name in known.served.names if name} | {r.snapshot for r in known.rollouts}
+    accused = {t.rollout.snapshot for t in found.accused}
+    target = rollback_target(snapshots, found.leaving, served, accused)
     if target is None:
-        return found
+        return replace(found, no_target=why_no_target(snapshots, found.leaving))
     names = [s.snapshot for s in snapshots]
-    tests = [t for t in found.tests if t.rollout.snapshot == leaving]
-    costs = tuple(cost for t in tests if (cost := staleness(t.role, t.history)) is not None)
-    back = names.index(leaving) - names.index(target.snapshot)
-    return replace(found, target=target.snapshot, back=back, costs=costs)
+    tests = [t for t in found.tests if t.rollout.snapshot == found.leaving]
+    costs = tuple(cost for t in tests if (cost := staleness(t, snapshots, target)) is not None)
+    back = names.index(found.leaving) - names.index(target.snapshot)
+    no_cost = "" if costs else "fewer than 4 earlier rollouts have new and old snapshot side by side"
+    return replace(found, target=target.snapshot, back=back, costs=costs, no_cost=no_cost)
 
 
 def _answer(found: RolloutLook) -> Finding:
-    explains = True if found.accused else False if found.clearance >= SURE_ENOUGH else None
+    explains = found.explains
     sure = probability_of_effect(found.accused[0].q_value) if found.accused else found.clearance
     facts = RolloutCorrelationFacts(
         explains=explains,
         snapshot=found.snapshot,
         confidence=None if explains is None else sure,
         onset_found=None if found.onset is None else found.onset.found,
-        precedes_every_rollout=precedes(found.onset, found.candidates),
+        precedes_every_rollout=found.precedes,
         latest_snapshot=found.latest,
         rollback_target=found.target,
     )
     return TOOL.finding(
         Status.inconclusive if explains is None else Status.answered,
-        headline(found, explains),
+        headline(found),
         facts=facts,
         result=_result(found),
         interesting=bool(found.accused),
-        evidence=evidence(found, bool(facts.precedes_every_rollout)),
-        ruled_out=ruled_out(found) if explains is not None else (),
+        evidence=evidence(found),
+        ruled_out=ruled_out(found),
         not_checked=not_checked(found),
-        would_settle=() if explains is not None else (_WOULD_SETTLE,),
+        would_settle=would_settle(found),
         charts=charts(found),
     )
-
-
-_WOULD_SETTLE = (
-    "more hours in which the new snapshot and the one before serve side by side, for instance by holding the rollout"
-)
 
 
 def _cubes(ports: Ports, product: Product, metric: Metric, params: RolloutCorrelationParams) -> dict[MetricRole, Cube]:
@@ -204,7 +237,7 @@ def _fall(cube: Cube, role: MetricRole, tail: Tail, params: RolloutCorrelationPa
 
 
 def _onset(
-    cubes: dict[MetricRole, Cube], tails: dict[MetricRole, Tail], params: RolloutCorrelationParams
+    cubes: Mapping[MetricRole, Cube], tails: Mapping[MetricRole, Tail], params: RolloutCorrelationParams
 ) -> ContrastOnset | None:
     """The clearer of the onsets in the log loss and in the top line, its p value that of the better of so many."""
     found = [
@@ -232,17 +265,24 @@ def _result(found: RolloutLook) -> RolloutCorrelationResult:
         onset_high=high,
         rollouts=tuple(_row(t) for t in found.tests),
         staleness=tuple(
-            StalenessRow(role=c.role.value, snapshots_back=found.back, cost=c.times(found.back)) for c in found.costs
+            StalenessRow(role=c.role.value, snapshots_back=found.back, days_older=c.days, cost=c.cost)
+            for c in found.costs
         ),
     )
 
 
 def _row(test: RolloutTest) -> RolloutRow:
+    rollout = test.rollout
     return RolloutRow(
-        snapshot=test.rollout.snapshot,
+        snapshot=rollout.snapshot,
         role=test.role.value,
-        started_at=time(test.rollout.start),
+        started_at=time_of(rollout.start),
+        full_at=None if rollout.full is None else time_of(rollout.full),
+        gone_at=None if rollout.gone is None else time_of(rollout.gone),
+        share=test.share,
         hours_compared=test.compared,
+        against=test.yardstick.value,
+        place=None if test.place is None else str(test.place),
         concurrent=estimate(test.concurrent, test.role),
         p_value=test.concurrent.p_value,
         q_value=test.q_value,

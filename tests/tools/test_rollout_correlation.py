@@ -8,7 +8,7 @@ import pytest
 from tests.tools.cubes import BASELINE, FIRST, INCIDENT, PRODUCT, TOPLINE, WINDOW, World, build
 from tests.tools.ports import InMemoryPorts
 from tools.contract import Finding, Status
-from tools.records import Standing, Window
+from tools.records import Cube, Standing, Window
 from tools.rollout_correlation import TOOL, RolloutCorrelationParams, RolloutCorrelationResult
 
 BAD = "dcn/2013-05-01"
@@ -87,8 +87,7 @@ def test_a_rollout_to_everybody_at_once_cannot_be_compared() -> None:
     finding = correlate(ports)
     assert finding.facts["explains"] is None
     assert finding.status is Status.inconclusive
-    assert all("too few hours beside another snapshot" in note for note in finding.not_checked)
-    assert finding.not_checked
+    assert any("too few hours beside another snapshot" in note for note in finding.not_checked)
 
 
 def _served(ts: np.ndarray) -> list[str]:
@@ -104,6 +103,10 @@ def test_unknown_names_missing_rollouts_and_empty_windows_are_no_data() -> None:
     later = Window(start=INCIDENT + timedelta(days=90), end=INCIDENT + timedelta(days=91))
     assert correlate(ports, window=later).status is Status.no_data
     ports.models.all_rollouts.clear()
+    for key, cube in ports.metrics.cubes.items():
+        ports.metrics.cubes[key] = Cube(
+            cube.ts, {n: v for n, v in cube.dims.items() if n != "snapshot"}, cube.numerator, cube.denominator
+        )
     nothing = correlate(ports)
     assert nothing.status is Status.no_data
     assert "no snapshot of dcn rolled out" in nothing.headline

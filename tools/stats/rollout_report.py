@@ -1,88 +1,81 @@
-"""What was found about the rollouts of a model, in words, evidence and charts."""
+"""What was found about the rollouts of a model, in words and charts."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 
-from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
-from tools.records import MetricRole, Window
+from tools.evidence import Chart, Estimate
+from tools.records import MetricRole
 from tools.stats.blocks import HOUR_S
 from tools.stats.contrast_onset import ContrastOnset
 from tools.stats.robust import Departure
-from tools.stats.rollout_verdict import Staleness
-from tools.stats.rollouts import Rollout, RolloutTest
+from tools.stats.rollout_look import RolloutLook
+from tools.stats.rollout_timeline import time_of
+from tools.stats.rollout_verdict import SURE_ENOUGH
 
-CONCURRENT_METHOD = (
-    "Mantel-Haenszel contrast in the same hours, against earlier rollouts (t prediction interval), Benjamini-Hochberg "
-    "over rollouts and metrics"
-)
-DOSE_METHOD = "weighted least squares of hourly contrasts on the share served, against earlier rollouts"
-ONSET_METHOD = "likelihood of a step or ramp in hourly contrasts, calibrated on moving blocks of the baseline days"
+NAMED = 5
+"""So many of the other models' rollouts are named one by one."""
 
 
-@dataclass(frozen=True)
-class RolloutLook:
-    """All that was found. `accused` are the tests that accuse, strongest first; `clearance` the confidence that no
-    rollout explains the fall; `target` the snapshot to go back to, `back` snapshots earlier, and `costs` what one of
-    them costs."""
-
-    product: str
-    metric: str
-    model: str
-    window: Window
-    tests: tuple[RolloutTest, ...]
-    candidates: tuple[Rollout, ...]
-    accused: tuple[RolloutTest, ...]
-    clearance: float
-    onset: ContrastOnset | None
-    latest: str
-    target: str | None = None
-    back: int = 0
-    costs: tuple[Staleness, ...] = ()
-
-    @property
-    def snapshot(self) -> str | None:
-        """The guilty snapshot."""
-        return self.accused[0].rollout.snapshot if self.accused else None
+def headline(found: RolloutLook) -> str:
+    """One sentence: which rollout, none, or not known; and where to go back to, at what cost."""
+    if found.explains:
+        place = found.accused[0].place
+        whom = f"{found.model} outside of {place}" if place else f"the other snapshots of {found.model}"
+        return f"{found.snapshot} is worse than {whom} in the same hours; {way_back(found)}"
+    if found.explains is None:
+        return f"the rollouts of {found.model} can be neither accused nor cleared: {_why_open(found)}"
+    return f"none of {len(found.candidates)} rollouts of {found.model} explains it: {_why_none(found)}"
 
 
-def headline(found: RolloutLook, explains: bool | None) -> str:
-    """One sentence: which rollout, none, or not known."""
-    if explains:
-        return f"{found.snapshot} is worse than the other snapshots of {found.model} in the same hours"
-    if explains is None:
-        return f"the rollouts of {found.model} can be neither accused nor cleared with these hours"
-    count = len({t.rollout for t in found.tests})
-    return f"none of {count} rollouts of {found.model} explains it: new and old snapshots did alike in the same hours"
-
-
-def evidence(found: RolloutLook, precedes: bool) -> tuple[Evidence, ...]:
-    """The concurrent comparisons, the dose-response of the snapshot in question, the onset, and the cost of going
-    back."""
-    items = [_concurrent(found, t) for t in found.tests if t.concurrent.known]
-    asked = found.snapshot or found.latest
-    items += [_dose(found, t) for t in found.tests if t.dose.known and t.rollout.snapshot == asked]
-    if found.onset is not None and found.onset.found:
-        items.append(_started(found, found.onset, precedes))
-    return (*items, *(_stale(found, cost) for cost in found.costs))
+def way_back(found: RolloutLook) -> str:
+    """Where to go back to and what that is expected to cost."""
+    if found.target is None:
+        return f"there is no snapshot to go back to: {found.no_target}"
+    if not found.costs:
+        return f"go back to {found.target}; what its age costs is unknown"
+    cost = found.costs[0].cost
+    return (
+        f"go back to {found.target}, whose age is expected to change {found.costs[0].role.value} by {cost.value:+.2g} "
+        f"({cost.low:+.2g} to {cost.high:+.2g})"
+    )
 
 
 def ruled_out(found: RolloutLook) -> tuple[str, ...]:
-    """The rollouts that were compared and do not stand out."""
-    named = {t.rollout.snapshot for t in found.accused}
-    tested = sorted({t.rollout.snapshot for t in found.tests if t.concurrent.known} - named)
-    return tuple(f"rollout of {s}: no worse than the other snapshots in the same hours" for s in tested)
+    """The rollouts that do not explain the fall, each with the reason."""
+    return tuple(f"rollout of {c.rollout.snapshot}: {c.why}" for c in found.clearances if c.confidence >= SURE_ENOUGH)
 
 
 def not_checked(found: RolloutLook) -> tuple[str, ...]:
-    """The rollouts that could not be compared, and why."""
+    """The rollouts that could not be compared and why, those of other models, and what was not clear in the data."""
     known = {t.rollout.snapshot for t in found.tests if t.concurrent.known}
-    return tuple(
-        f"rollout of {r.snapshot}: too few hours beside another snapshot, or too few earlier rollouts"
+    cleared = {c.rollout.snapshot for c in found.clearances if c.confidence >= SURE_ENOUGH}
+    silent = [
+        f"rollout of {r.snapshot}: {_why_silent(found, r.snapshot)}"
         for r in found.candidates
-        if r.snapshot not in known
-    )
+        if r.snapshot not in known | cleared
+    ]
+    elsewhere = list(found.elsewhere[:NAMED])
+    if len(found.elsewhere) > NAMED:
+        elsewhere.append(f"{len(found.elsewhere) - NAMED} more rollouts of other models in the same hours")
+    cost = [f"cost of going back to {found.target}: unknown, {found.no_cost}"] if found.target and found.no_cost else []
+    return (*silent, *elsewhere, *found.caveats, *cost)
+
+
+def would_settle(found: RolloutLook) -> tuple[str, ...]:
+    """What would turn an unsure answer into a sure one."""
+    if found.explains is not None:
+        return ()
+    if not found.fell:
+        return (
+            f"a window in which {found.model} is clearly worse than the other models: "
+            "in this one there is little for a rollout to explain",
+        )
+    hold = "more hours in which the new snapshot and the one before serve side by side, for instance by holding the "
+    if found.target is None:
+        return (hold + "rollout",)
+    back = f"a rollback of a part of the traffic to {found.target}, to see whether the fall ends there and only there"
+    return hold + "rollout", back
 
 
 def charts(found: RolloutLook) -> tuple[Chart, ...]:
@@ -94,8 +87,9 @@ def charts(found: RolloutLook) -> tuple[Chart, ...]:
         start = int(found.window.start.timestamp()) // HOUR_S - found.onset.hours[0]
         drawn.append(Chart(title=title, values=values, mark=max(start, 0), unit="standard deviations"))
     for test in found.tests:
-        if test.rollout.snapshot == found.latest and test.concurrent.known:
-            series = (*test.history, float(np.nanmean(test.history)) + test.concurrent.effect)
+        history = test.history[np.isfinite(test.history)]
+        if test.rollout.snapshot == found.leaving and test.concurrent.known and test.place is None and len(history):
+            series = (*test.history, float(history.mean()) + test.concurrent.effect)
             title = f"{test.role.value}, new against old snapshot, each rollout"
             kept = tuple(round(float(v), 6) for v in series)
             drawn.append(Chart(title=title, values=kept, mark=len(kept) - 1))
@@ -110,70 +104,30 @@ def estimate(departure: Departure, role: MetricRole) -> Estimate:
 
 def span(onset: ContrastOnset) -> tuple[datetime, datetime, datetime]:
     """The onset as times: most likely, earliest, latest."""
-    return time(onset.at), time(onset.low), time(onset.high)
+    return time_of(onset.at), time_of(onset.low), time_of(onset.high)
 
 
-def time(hour: int) -> datetime:
-    """A unix hour as a time."""
-    return datetime.fromtimestamp(hour * HOUR_S, UTC)
+def _why_none(found: RolloutLook) -> str:
+    if found.precedes and found.onset is not None:
+        at, low, high = span(found.onset)
+        return f"it began at {at:%m-%d %H:%M} UTC ({low:%m-%d %H:%M} to {high:%m-%d %H:%M}), before any of them"
+    reasons = {c.why for c in found.clearances}
+    return reasons.pop() if len(reasons) == 1 else "each has a reason of its own why not"
 
 
-def _concurrent(found: RolloutLook, test: RolloutTest) -> Evidence:
-    return Evidence(
-        claim=f"{test.role.value} of {test.rollout.snapshot} against the other snapshots in {test.compared} shared "
-        f"hours: {test.concurrent.effect:+.3g} beyond what {test.concurrent.blocks} earlier rollouts showed",
-        bearing="for" if test in found.accused else "against" if test.concurrent.p_value > 0.05 else "context",
-        effect=estimate(test.concurrent, test.role),
-        method=CONCURRENT_METHOD,
-        p_value=test.concurrent.p_value,
-        q_value=test.q_value,
-        n=test.concurrent.blocks,
-        window=found.window,
-        sources=_sources(found, test.role, test.rollout.snapshot),
-    )
+def _why_open(found: RolloutLook) -> str:
+    lasting = [r for r in found.reversals if r.goes_on >= SURE_ENOUGH]
+    if lasting:
+        return f"the fall goes on although {lasting[0].rollout.snapshot} was rolled back, which may not be all of it"
+    if not any(t.concurrent.known for t in found.tests):
+        return "no new snapshot served long enough beside another one"
+    if not found.fell:
+        return f"{found.model} did not clearly fall against the other models, and no snapshot stands out"
+    return "what these hours show is compatible with both"
 
 
-def _dose(found: RolloutLook, test: RolloutTest) -> Evidence:
-    return Evidence(
-        claim=f"{test.role.value} of {found.model} against the other models moves by {test.dose.effect:+.3g} as "
-        f"{test.rollout.snapshot} goes from none to all of its traffic, beyond earlier rollouts",
-        effect=estimate(test.dose, test.role),
-        method=DOSE_METHOD,
-        p_value=test.dose.p_value,
-        n=test.dose.blocks,
-        window=found.window,
-        sources=_sources(found, test.role, test.rollout.snapshot),
-    )
-
-
-def _started(found: RolloutLook, onset: ContrastOnset, precedes: bool) -> Evidence:
-    at, low, high = span(onset)
-    before = ", before every rollout that could have caused it" if precedes else ""
-    return Evidence(
-        claim=f"{found.model} left the other models at {at:%Y-%m-%d %H:%M} UTC (between {low:%m-%d %H:%M} and "
-        f"{high:%m-%d %H:%M}){before}",
-        bearing="against" if precedes else "context",
-        method=ONSET_METHOD,
-        p_value=onset.p_value,
-        n=len(onset.hours),
-        window=found.window,
-        sources=_sources(found, onset.role, found.latest),
-    )
-
-
-def _stale(found: RolloutLook, cost: Staleness) -> Evidence:
-    back = cost.times(found.back)
-    return Evidence(
-        claim=f"going back to {found.target} is expected to change {cost.role.value} by {back.value:+.3g}, the mean "
-        f"of old against new snapshots in earlier rollouts times {found.back}",
-        effect=back,
-        method="mean of concurrent contrasts of earlier rollouts, t interval; linear in age",
-        n=cost.rollouts,
-        sources=_sources(found, cost.role, found.target or found.latest),
-    )
-
-
-def _sources(found: RolloutLook, role: MetricRole, snapshot: str) -> tuple[Source, ...]:
-    name = found.metric if role is MetricRole.topline else role.value
-    metric = Source(kind=SourceKind.metric, ref=f"{found.product}/{name}")
-    return metric, Source(kind=SourceKind.rollout, ref=snapshot)
+def _why_silent(found: RolloutLook, snapshot: str) -> str:
+    share = found.shares.get(snapshot, float("nan"))
+    if not share > 0:
+        return "the metric has no points of it in the window"
+    return "too few hours beside another snapshot, or too little traffic on either side"

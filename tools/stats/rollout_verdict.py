@@ -1,125 +1,157 @@
-"""Which rollout explains a model's fall, if any, and what it would cost to go back.
+"""Which rollout explains a model's fall, if any.
 
-The confidence of an accusation is `probability_of_effect` of its q value. That of a clearance is one less the p value
-of "the new snapshot is worse by at least half of the model's fall".
+The confidence of an accusation is `probability_of_effect` of its q value. That of a clearance is, for each rollout, the
+best of: one less the p value of "the new snapshot is worse by so much that it makes half of the model's fall"; the
+coverage of the onset's interval, where the rollout did not move in it; and the confidence that the fall goes on
+without the snapshot.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import stats
 
-from tools.evidence import Estimate
-from tools.records import MetricRole, Snapshot, Standing
+from tools.records import MetricRole
+from tools.stats.changepoint import LEVEL
 from tools.stats.contrast_onset import ContrastOnset
-from tools.stats.panel import Floats
-from tools.stats.robust import MIN_HISTORY, Departure, Tail
-from tools.stats.rollouts import Rollout, RolloutTest
+from tools.stats.robust import Departure, Tail
+from tools.stats.rollout_reversal import FELL, HALF, Reversal
+from tools.stats.rollout_timeline import SKEW_H, Rollout, time_of
+from tools.stats.rollouts import RolloutTest, Yardstick, bad
 
 ALPHA = 0.01
 MOST_SURE = 0.99
-HALF = 0.5
-FELL = 0.05
-"""Below this p value a model did fall, and there is something to explain."""
+SURE_ENOUGH = 0.95
+TOO_LITTLE = "it is worse than the other snapshots, but served too little to make half of the fall"
 SMALL_LOG_RATIO = 0.03
 """A snapshot that is worse by less than this on a ratio metric is not worth a rollback."""
 
 
 @dataclass(frozen=True)
-class Staleness:
-    """What one snapshot of age costs: `per_snapshot` with [low, high], from `rollouts` concurrent comparisons."""
+class Case:
+    """What is known about a fall: the tests of the rollouts, how far the model fell against the other models on each
+    metric, which share of its traffic in the window each rollout served, when it began, and what rollbacks did."""
 
-    role: MetricRole
-    per_snapshot: float
-    low: float
-    high: float
-    rollouts: int
+    tests: Sequence[RolloutTest]
+    candidates: Sequence[Rollout]
+    tails: Mapping[MetricRole, Tail]
+    falls: Mapping[MetricRole, Departure]
+    shares: Mapping[str, float]
+    onset: ContrastOnset | None
+    reversals: Sequence[Reversal]
 
-    def times(self, snapshots: int) -> Estimate:
-        """The cost of going that many snapshots back, taken as linear in age."""
-        unit = "" if self.role is MetricRole.topline else "log ratio"
-        low, high = self.low * snapshots, self.high * snapshots
-        return Estimate(value=self.per_snapshot * snapshots, low=low, high=high, unit=unit)
+    def fell(self, role: MetricRole) -> float | None:
+        """By how much the model is worse on a metric; None where it did not fall there."""
+        seen = self.falls.get(role)
+        if seen is None or not seen.p_value < FELL:
+            return None
+        size = bad(seen.effect, self.tails[role])
+        return size if size > 0 else None
+
+    def falls_short(self, test: RolloutTest) -> float:
+        """The confidence that the snapshot, with the traffic that it served in the window, makes less than half of the
+        model's fall: a t test of effect x share against it. 0 where there is no fall, or the effect is not known."""
+        size, share = self.fell(test.role), self.shares.get(test.rollout.snapshot, math.nan)
+        if size is None or not (test.concurrent.known and math.isfinite(share)):
+            return 0.0
+        if share == 0:
+            return 1.0
+        fall = self.falls[test.role]
+        scale = math.hypot(share * test.concurrent.scale, HALF * fall.scale)
+        short = HALF * size - share * bad(test.concurrent.effect, self.tails[test.role])
+        return float(stats.t.cdf(short / scale, min(fall.df, test.concurrent.df)))
 
 
-def guilty(tests: Sequence[RolloutTest], tails: Mapping[MetricRole, Tail]) -> list[RolloutTest]:
+@dataclass(frozen=True)
+class Clearance:
+    """Why a rollout does not explain the fall, and how sure that is."""
+
+    rollout: Rollout
+    confidence: float
+    why: str
+
+
+def guilty(case: Case) -> list[RolloutTest]:
     """The tests that accuse a rollout, the strongest first.
 
-    A rollout is accused when its snapshot is worse than the others of its model in the same hours, beyond what earlier
-    rollouts showed (q below 0.01), by enough to matter, and when nothing else about it points the other way: the other
-    metric's contrast, and the dose-response where there is one.
+    A rollout is accused when its snapshot is worse than the others of its model in the same hours (q below 0.01),
+    beyond what earlier rollouts showed, by enough to matter, and when nothing else about it points the other way: the
+    other metric's contrast, the dose-response where there is one, a share too small to make the fall, and a fall that
+    goes on after a rollback.
     """
-    found = [t for t in tests if _stands_out(t) and _supported(t, tests, tails)]
+    lasting = {r.rollout for r in case.reversals if r.goes_on >= SURE_ENOUGH}
+    fell = bool(case.reversals) or any(case.fell(role) is not None for role in case.tails)
+    found = [t for t in case.tests if t.rollout not in lasting and stands_out(t) and _supported(t, case)]
+    found = [t for t in found if (fell or t.yardstick is not Yardstick.hours) and case.falls_short(t) < SURE_ENOUGH]
     return sorted(found, key=lambda t: (t.q_value, t.concurrent.p_value, t.role.value))
 
 
-def _stands_out(test: RolloutTest) -> bool:
+def stands_out(test: RolloutTest) -> bool:
+    """Whether the snapshot is worse than the others, by enough to matter."""
     big = test.role is MetricRole.topline or abs(test.concurrent.effect) > SMALL_LOG_RATIO
     return test.concurrent.known and test.concurrent.beyond and test.q_value < ALPHA and big
 
 
-def _supported(test: RolloutTest, tests: Sequence[RolloutTest], tails: Mapping[MetricRole, Tail]) -> bool:
-    mine = [t for t in tests if t.rollout == test.rollout]
-    signs = [bad(t.concurrent.effect, tails[t.role]) for t in mine if t.concurrent.known]
-    slopes = [bad(t.dose.effect, tails[t.role]) for t in mine if t.dose.known]
+def _supported(test: RolloutTest, case: Case) -> bool:
+    mine = [t for t in case.tests if t.rollout == test.rollout]
+    signs = [bad(t.concurrent.effect, case.tails[t.role]) for t in mine if t.concurrent.known]
+    slopes = [bad(t.dose.effect, case.tails[t.role]) for t in mine if t.dose.known]
     return min(signs) > 0 and (not slopes or max(slopes) > 0)
 
 
-def bad(effect: float, tail: Tail) -> float:
-    """The effect as "how much worse"."""
-    return abs(effect) if tail == "both" else -effect if tail == "low" else effect
+def clearances(case: Case) -> list[Clearance]:
+    """For each candidate its best excuse; a confidence of 0 where there is none."""
+    return [_best_excuse(case, r) for r in case.candidates]
 
 
-def cleared(
-    tests: Sequence[RolloutTest], fall: Mapping[MetricRole, Departure], tails: Mapping[MetricRole, Tail]
-) -> float:
-    """The confidence that no tested rollout explains the model's fall; 0 where that cannot be said.
+def _best_excuse(case: Case, rollout: Rollout) -> Clearance:
+    """Timing clears no snapshot that the same hours show to be worse: only too little traffic on every metric does."""
+    tests = [t for t in case.tests if t.rollout == rollout]
+    short = [case.falls_short(t) for t in tests if case.fell(t.role) is not None]
+    if any(stands_out(t) for t in tests):
+        return Clearance(rollout, min([*short, MOST_SURE]) if short else 0.0, TOO_LITTLE)
+    excuses = [Clearance(rollout, 0.0, ""), *_by_timing(case.onset, rollout)]
+    excuses += [Clearance(rollout, case.falls_short(t), _alike(t)) for t in tests]
+    excuses += [
+        Clearance(rollout, r.goes_on, f"the fall goes on {r.hours_after} h after it was rolled back")
+        for r in case.reversals
+        if r.rollout == rollout
+    ]
+    best = max(excuses, key=lambda c: c.confidence)
+    return Clearance(rollout, min(best.confidence, MOST_SURE), best.why)
 
-    `fall` is the model's own contrast with the other models. A rollout that explains it would be worse than the old
-    snapshots by about that fall, so each must be found to be worse by less than half of it (a one-sided t test), on a
-    metric on which the model did fall.
-    """
-    sure = dict.fromkeys((t.rollout for t in tests), 0.0)
-    for t in tests:
-        seen = fall.get(t.role)
-        if t.concurrent.known and seen is not None and seen.p_value < FELL and bad(seen.effect, tails[t.role]) > 0:
-            short = HALF * abs(seen.effect) - bad(t.concurrent.effect, tails[t.role])
-            sure[t.rollout] = max(sure[t.rollout], float(stats.t.cdf(short / t.concurrent.scale, t.concurrent.df)))
-    return min(min(sure.values(), default=0.0), MOST_SURE)
+
+def _alike(test: RolloutTest) -> str:
+    against = f"the model outside of {test.place}" if test.place else "the other snapshots"
+    return f"in the same hours it is not enough worse than {against} to make half of the fall"
+
+
+def _by_timing(onset: ContrastOnset | None, rollout: Rollout) -> list[Clearance]:
+    """Excuses by the clock, which may be off by an hour: it started after the onset's interval, or had come to rest, or
+    gone, before it."""
+    if onset is None or not onset.found:
+        return []
+    low, high = time_of(onset.low), time_of(onset.high)
+    if rollout.start > onset.high + SKEW_H:
+        why = f"it started at {time_of(rollout.start):%Y-%m-%d %H:%M}, the fall by {high:%m-%d %H:%M} UTC"
+        return [Clearance(rollout, LEVEL, why)]
+    if rollout.gone is not None and rollout.gone + SKEW_H < onset.low:
+        why = f"it was gone at {time_of(rollout.gone):%Y-%m-%d %H:%M}, the fall began from {low:%m-%d %H:%M} UTC on"
+        return [Clearance(rollout, LEVEL, why)]
+    if rollout.full is not None and rollout.full + SKEW_H < onset.low:
+        why = f"it served everybody from {time_of(rollout.full):%Y-%m-%d %H:%M}, the fall began from "
+        return [Clearance(rollout, LEVEL, f"{why}{low:%m-%d %H:%M} UTC on")]
+    return []
 
 
 def precedes(onset: ContrastOnset | None, rollouts: Sequence[Rollout]) -> bool | None:
-    """Whether the onset lies before every rollout that could have caused it.
+    """Whether the onset lies before every rollout that could have caused it, by more than clocks may differ.
 
     A rollout that had reached everybody before the onset's interval cannot have caused it, so only the others count.
     None where there is no onset.
     """
     if onset is None or not onset.found:
         return None
-    open_then = [r for r in rollouts if r.full is None or r.full >= onset.low]
-    return all(r.start > onset.high for r in open_then)
-
-
-def rollback_target(snapshots: Sequence[Snapshot], away_from: str | None) -> Snapshot | None:
-    """The newest stable snapshot that was published before another one; without stable ones, the newest unsuspected."""
-    names = [s.snapshot for s in snapshots]
-    if away_from not in names:
-        return None
-    earlier = snapshots[: names.index(away_from)]
-    for standings in ((Standing.stable,), (Standing.stable, Standing.candidate)):
-        usable = [s for s in earlier if s.standing in standings]
-        if usable:
-            return usable[-1]
-    return None
-
-
-def staleness(role: MetricRole, history: Floats) -> Staleness | None:
-    """The mean of old minus new over earlier rollouts, with its 95% t interval; None below four rollouts."""
-    effects = -history[np.isfinite(history)]
-    if len(effects) < MIN_HISTORY:
-        return None
-    mean, error = float(effects.mean()), float(effects.std(ddof=1)) / math.sqrt(len(effects))
-    half = float(stats.t.isf(0.025, len(effects) - 1)) * error
-    return Staleness(role, mean, mean - half, mean + half, len(effects))
+    open_then = [r for r in rollouts if r.full is None or r.full + SKEW_H >= onset.low]
+    return all(r.start > onset.high + SKEW_H for r in open_then)

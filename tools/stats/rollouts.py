@@ -2,83 +2,106 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
 
-from tools.records import Cube, MetricRole, RolloutPoint
-from tools.stats.blocks import HOUR_S, Blocks
+from tools.records import Cube, MetricRole
+from tools.stats.blocks import DAY_H, Blocks
 from tools.stats.contrast import Contrast, contrast
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.panel import Floats, Panel, Sums
-from tools.stats.robust import UNKNOWN, Departure, Tail, departure
+from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail, departure
+from tools.stats.rollout_hours import by_hours, usual_difference, widened
+from tools.stats.rollout_places import Place, by_place, confined_place
+from tools.stats.rollout_sides import Sides, sides
+from tools.stats.rollout_timeline import Rollout, Timeline
 from tools.stats.suspects import MODEL, judged, kind_of
 
-SNAPSHOT = "snapshot"
-DAY_H = 24
 MIN_HOURS = 3
 MIN_DENOMINATOR = 50.0
+LONGEST_H = 7 * DAY_H
+"""A ramp that goes on for longer is looked at from its last seven days."""
+MUCH_SHARPER = 2.0
+"""Snapshots side by side are clean of what else happens in a place; places are compared instead where they are more
+than this much sharper."""
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """`start` and `full` are unix hours: first exposure, and all arms served by it (None where that never came)."""
+class Yardstick(StrEnum):
+    """What a concurrent comparison was held against."""
 
-    snapshot: str
-    start: int
-    full: int | None
-
-
-def rollouts_of(points: Sequence[RolloutPoint]) -> list[Rollout]:
-    """The rollouts that the points of one model describe, by start. Points with no share only end one."""
-    arms = {p.arm for p in points}
-    found: list[Rollout] = []
-    for snapshot in sorted({p.snapshot for p in points}):
-        mine = sorted((p for p in points if p.snapshot == snapshot and p.share > 0), key=lambda p: p.ts)
-        if not mine:
-            continue
-        complete = {arm: min((p.ts for p in mine if p.arm == arm and p.share >= 1), default=None) for arm in arms}
-        ends = [ts for ts in complete.values() if ts is not None]
-        full = int(max(ends).timestamp()) // HOUR_S if len(ends) == len(arms) else None
-        found.append(Rollout(snapshot, int(mine[0].ts.timestamp()) // HOUR_S, full))
-    return sorted(found, key=lambda r: (r.start, r.snapshot))
+    rollouts = "earlier rollouts"
+    hours = "the hours of this rollout"
+    days = "earlier days"
 
 
 @dataclass(frozen=True)
 class RolloutTest:
-    """One rollout on one metric. `concurrent` tests the new snapshot against the others of the model in the same hours;
-    `dose` the slope of the model's contrast with the other models on the share of the new snapshot. Both against
-    earlier rollouts, whose concurrent effects are `history`; `compared` hours had both snapshots."""
+    """One rollout on one metric. `concurrent` tests the new snapshot against the others of the model in the same hours,
+    held against what `yardstick` says; or, where `place` is set, its model in the places that received it against the
+    other places. `dose` tests the slope of the model's contrast with the other models on the share of the new snapshot.
+    `history` are the concurrent effects of the `earlier` rollouts; `compared` hours had both snapshots; `share` is the
+    part of the model's traffic that the snapshot served from its start."""
 
     rollout: Rollout
     role: MetricRole
     concurrent: Departure
     dose: Departure
     history: Floats
+    earlier: tuple[Rollout, ...]
     compared: int
+    share: float
+    yardstick: Yardstick = Yardstick.rollouts
+    place: Place | None = None
     q_value: float = float("nan")
 
 
 def rollout_tests(
-    panel_of: "PanelFactory",
+    cubes: Mapping[MetricRole, Cube],
     candidates: Sequence[Rollout],
-    rollouts: Sequence[Rollout],
+    timeline: Timeline,
     model: str,
     end: int,
-    tails: dict[MetricRole, Tail],
+    tails: Mapping[MetricRole, Tail],
 ) -> list[RolloutTest]:
     """Test every candidate on every metric, with Benjamini-Hochberg q values over the concurrent tests.
 
-    A candidate is looked at from its start until `end` (unix hour) or for a day, and each earlier rollout for as long.
+    A candidate is looked at from its start for a day, or for as long as it grows, until `end` (unix hour) or its own
+    end, and each earlier rollout for as long.
     """
-    found: list[RolloutTest] = []
+    panels, found = PanelFactory(cubes), list[RolloutTest]()
     for candidate in candidates:
-        hours = min(DAY_H, end - candidate.start)
-        earlier = [r for r in rollouts if r.start + hours <= candidate.start]
+        start, hours = looked_at(candidate, end)
+        earlier = [r for r in timeline.rollouts if r.start + hours <= start and r != candidate]
         if hours >= MIN_HOURS:
-            found += [_test(panel_of, role, tail, earlier, candidate, hours, model) for role, tail in tails.items()]
+            asked = _Asked(candidate, start, hours, model, rivals(candidate, candidates), timeline)
+            found += [_test(panels, role, tail, earlier, asked) for role, tail in tails.items()]
     q = benjamini_hochberg([t.concurrent.p_value for t in found])
     return [replace(t, q_value=float(q[i])) for i, t in enumerate(found)]
+
+
+def looked_at(rollout: Rollout, end: int) -> tuple[int, int]:
+    """From which hour on a rollout is looked at, and for how many hours: a day, or all its growth and half a day of
+    what came of it, but not beyond its own end or `end`."""
+    stop = end if rollout.gone is None else min(rollout.gone, end)
+    if rollout.full is not None:
+        stop = min(stop, max(rollout.start + DAY_H, rollout.full + DAY_H // 2))
+    start = max(rollout.start, stop - LONGEST_H)
+    return start, stop - start
+
+
+def rivals(candidate: Rollout, candidates: Sequence[Rollout]) -> tuple[str, ...]:
+    """The snapshots that roll out at the same time; they are no fair measure for one another."""
+    return tuple(
+        r.snapshot
+        for r in candidates
+        if r.snapshot != candidate.snapshot
+        and (r.full is None or r.full >= candidate.start)
+        and (candidate.full is None or candidate.full >= r.start)
+        and (r.gone is None or r.gone > candidate.start)
+        and (candidate.gone is None or candidate.gone > r.start)
+    )
 
 
 class PanelFactory:
@@ -95,37 +118,70 @@ class PanelFactory:
         return self._known[key]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A candidate and the hours in which it is looked at."""
+
+    rollout: Rollout
+    start: int
+    hours: int
+    model: str
+    rivals: tuple[str, ...]
+    timeline: Timeline
+
+
 def _test(
-    panel_of: PanelFactory,
-    role: MetricRole,
-    tail: Tail,
-    earlier: Sequence[Rollout],
-    candidate: Rollout,
-    hours: int,
-    model: str,
+    panel_of: PanelFactory, role: MetricRole, tail: Tail, earlier: Sequence[Rollout], asked: _Asked
 ) -> RolloutTest:
-    runs = [*_spaced(earlier, hours), candidate]
-    before = max(min((b.start - a.start for a, b in pairwise(runs)), default=DAY_H) - hours, 0)
-    blocks = Blocks(np.array([r.start - before for r in runs], dtype=np.int64), hours + before)
+    now = replace(asked.rollout, start=asked.start)
+    runs = [*_spaced(earlier, asked.hours), now]
+    before = max(min((b.start - a.start for a, b in pairwise(runs)), default=DAY_H) - asked.hours, 0)
+    before = min(before, DAY_H)
+    blocks = Blocks(np.array([r.start - before for r in runs], dtype=np.int64), asked.hours + before)
     panel = panel_of(role, blocks)
-    sums, models = panel.sums((SNAPSHOT, MODEL)), panel.coded(MODEL).names
-    if model not in models:
-        return RolloutTest(candidate, role, UNKNOWN, UNKNOWN, np.empty(0), 0)
-    mine = Sums(sums.num[:, models.index(model)], sums.den[:, models.index(model)])
-    whole, rest = Sums(mine.num.sum(0), mine.den.sum(0)), _rest(sums, models.index(model))
-    new = _of_runs(mine, panel.coded(SNAPSHOT).names, runs)
-    old = Sums(whole.num - new.num, whole.den - new.den)
-    against = contrast(_from(new, before), _from(old, before), kind_of(role))
-    enough = min(float(_from(new, before).den[-1].sum()), float(_from(old, before).den[-1].sum())) >= MIN_DENOMINATOR
-    slopes = _slopes(new.den, whole, rest, role)
+    share = asked.timeline.served.share(now.snapshot, asked.start, asked.start + asked.hours)
+    if asked.model not in panel.coded(MODEL).names:
+        return RolloutTest(asked.rollout, role, UNKNOWN, UNKNOWN, np.empty(0), (), 0, share)
+    names = tuple(r.snapshot for r in runs)
+    place = confined_place(panel, asked.model, names, before)
+    split = sides(panel, asked.model, names, asked.rivals, None if place is None else place.dimension)
+    against = contrast(split.new.since(before), split.old.since(before), kind_of(role))
+    concurrent, yardstick = _side_by_side(split, against, before, role, tail)
+    if place is not None:
+        days = _days_before(asked)
+        located = UNKNOWN if days is None else by_place(panel_of(role, days), asked.model, place, role, tail)
+        located = widened(located, _usual_difference(against.effect[:-1], split, before, role), tail)
+        if located.known and not (concurrent.known and concurrent.scale <= MUCH_SHARPER * located.scale):
+            concurrent, yardstick = located, Yardstick.days
     return RolloutTest(
-        rollout=candidate,
+        rollout=asked.rollout,
         role=role,
-        concurrent=judged(against, tail) if enough else UNKNOWN,
-        dose=departure(slopes[:-1], float(slopes[-1]), tail),
+        concurrent=concurrent,
+        dose=_dose(panel_of, role, tail, split, asked, before),
         history=against.effect[:-1],
-        compared=int(((new.den[-1] > 0) & (old.den[-1] > 0)).sum()),
+        earlier=tuple(runs[:-1]),
+        compared=split.shared_hours(before),
+        share=share,
+        yardstick=yardstick,
+        place=place if yardstick is Yardstick.days else None,
     )
+
+
+def _side_by_side(
+    split: Sides, against: Contrast, before: int, role: MetricRole, tail: Tail
+) -> tuple[Departure, Yardstick]:
+    """The new snapshot against the others of its model: as earlier rollouts were, or else by its own hours."""
+    if min(split.new.now(before), split.old.now(before)) < MIN_DENOMINATOR:
+        return UNKNOWN, Yardstick.rollouts
+    if int(np.isfinite(against.effect[:-1]).sum()) >= MIN_HISTORY:
+        return judged(against, tail), Yardstick.rollouts
+    return by_hours(split, before, role, tail), Yardstick.hours
+
+
+def _usual_difference(history: Floats, split: Sides, before: int, role: MetricRole) -> float:
+    """How far a new snapshot usually is from the others: on the days before, all places had the same one."""
+    known = history[np.isfinite(history)]
+    return float(known.std(ddof=1)) if len(known) >= MIN_HISTORY else usual_difference(split, before, role)
 
 
 def _spaced(earlier: Sequence[Rollout], hours: int) -> list[Rollout]:
@@ -137,33 +193,40 @@ def _spaced(earlier: Sequence[Rollout], hours: int) -> list[Rollout]:
     return kept
 
 
-def _rest(sums: Sums, model: int) -> Sums:
-    """All other models, summed over snapshots: float64[K+1, H]."""
-    num, den = sums.num.sum(0), sums.den.sum(0)
-    return Sums(num.sum(0) - num[model], den.sum(0) - den[model])
+def _days_before(asked: _Asked) -> Blocks | None:
+    """The hours of the look on the days before it, as far as the points go back; None where there are too few."""
+    step = DAY_H * -(-asked.hours // DAY_H)
+    starts = list(range(asked.start - step, asked.timeline.served.first - 1, -step))
+    if len(starts) < MIN_HISTORY:
+        return None
+    return Blocks(np.array([*reversed(starts), asked.start], dtype=np.int64), asked.hours)
 
 
-def _of_runs(mine: Sums, names: Sequence[str], runs: Sequence[Rollout]) -> Sums:
-    """In each block the sums of the snapshot that was rolled out in it; float64[K+1, H]."""
-    num, den = np.zeros(mine.num.shape[1:]), np.zeros(mine.den.shape[1:])
-    place = {name: i for i, name in enumerate(names)}
-    for k, run in enumerate(runs):
-        if run.snapshot in place:
-            num[k], den[k] = mine.num[place[run.snapshot], k], mine.den[place[run.snapshot], k]
-    return Sums(num, den)
+def _dose(panel_of: PanelFactory, role: MetricRole, tail: Tail, split: Sides, asked: _Asked, before: int) -> Departure:
+    """The slope of the model's contrast on the new snapshot's share: against the slopes of earlier rollouts, or, where
+    those are few, against the slopes on the same share at the same hours of earlier days, when nothing rolled out."""
+    slopes = _slopes(split.share(), split.model, split.rest, role)
+    tested = departure(slopes[:-1], float(slopes[-1]), tail)
+    days = (
+        None if tested.known else _days_before(replace(asked, start=asked.start - before, hours=asked.hours + before))
+    )
+    if days is None:
+        return tested
+    panel = panel_of(role, days)
+    if asked.model not in panel.coded(MODEL).names:
+        return tested
+    then = sides(panel, asked.model, ("",) * len(days.starts), ())
+    same = np.broadcast_to(split.share()[-1], then.model.den.shape)
+    slopes = _slopes(same, then.model, then.rest, role)
+    return departure(slopes[:-1], float(slopes[-1]), tail)
 
 
-def _from(sums: Sums, hour: int) -> Sums:
-    return Sums(sums.num[:, hour:], sums.den[:, hour:])
-
-
-def _slopes(exposed: Floats, model: Sums, rest: Sums, role: MetricRole) -> Floats:
+def _slopes(dose: Floats, model: Sums, rest: Sums, role: MetricRole) -> Floats:
     """Dose and response, float64[K+1]: the weighted least-squares slope of the model's hourly contrast with the other
     models on the share of its traffic that the new snapshot serves. NaN where the share does not vary."""
     response = hourly_contrast(model, rest, role).effect
-    dose = np.divide(exposed, model.den, out=np.zeros_like(exposed), where=model.den > 0)
     weight = np.divide(
-        model.den * rest.den, model.den + rest.den, out=np.zeros_like(dose), where=model.den + rest.den > 0
+        model.den * rest.den, model.den + rest.den, out=np.zeros_like(model.den), where=model.den + rest.den > 0
     )
     weight = np.where(np.isfinite(response), weight, 0.0)
     response = np.where(np.isfinite(response), response, 0.0)
@@ -179,3 +242,8 @@ def hourly_contrast(group: Sums, others: Sums, role: MetricRole) -> Contrast:
     """The contrast of each hour by itself; the arrays of the answer have the shape of the sums."""
     apart = Sums(group.num[..., None], group.den[..., None])
     return contrast(apart, Sums(others.num[..., None], others.den[..., None]), kind_of(role))
+
+
+def bad(effect: float, tail: Tail) -> float:
+    """The effect as "how much worse"."""
+    return abs(effect) if tail == "both" else -effect if tail == "low" else effect
