@@ -14,20 +14,34 @@ from tools.numbers import Num
 from tools.ports import Ports
 from tools.records import Cube, Metric, MetricRole, Product, Window
 from tools.stats.accusation import Factor
-from tools.stats.attribution import NOT_SEGMENTS, Attribution, attribute
+from tools.stats.attribution import SNAPSHOT, Attribution, attribute, segments_of
 from tools.stats.attribution_report import charts, evidence, headline, ruled_out
+from tools.stats.block_judge import BlockJudge, agreed
 from tools.stats.blocks import HOUR_S, Blocks, aligned
 from tools.stats.combination_effects import (
-    CombinationEffect,
     Combinations,
     combinations_in_blocks,
     combinations_in_steps,
 )
-from tools.stats.combination_report import cause_text, combination_evidence, named, settled_by
+from tools.stats.combination_factor import cause_text, named, settled_by
+from tools.stats.combination_report import combination_evidence
+from tools.stats.isolation_rows import (
+    CombinationRow,
+    ContrastRow,
+    LagRow,
+    NewcomerRow,
+    PartRow,
+    combination_row,
+    contrast_row,
+    lag_row,
+    newcomer_row,
+    part_rows,
+)
+from tools.stats.lag import Lags, prediction_lags
 from tools.stats.panel import Panel
 from tools.stats.robust import MIN_HISTORY, Tail
 from tools.stats.settled import settled
-from tools.stats.suspects import Suspect
+from tools.stats.timing_report import lag_evidence, newcomer_evidence
 
 
 class ModelIsolationParams(Params):
@@ -58,49 +72,28 @@ class ModelIsolationFacts(Facts):
     confidence: Num | None = None
 
 
-class ContrastRow(Result):
-    """One group against the rest in the same hours, less what its baseline contrasts predict."""
-
-    kind: str
-    group: str
-    role: str
-    effect: Num
-    low: Num
-    high: Num
-    p_value: Num
-    q_value: Num
-    weight: Num
-
-
-class CombinationRow(Result):
-    """One combination of attributes, dimension → value. `effect` is its move against the rest, `share` what of the
-    drop would not be there had it kept its rate. `within` (its own rate) + `others` (that of the rest) + `mix`
-    (traffic between the two) is the whole change over the time that was compared, exactly."""
-
-    combination: dict[str, str]
-    effect: Num
-    low: Num
-    high: Num
-    p_value: Num
-    q_value: Num
-    share: Num
-    within: Num
-    others: Num
-    mix: Num
-
-
 class ModelIsolationResult(Result):
-    """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly.
-    `combinations` are ranked, best explanation first; their q values pay for all `combinations_looked_at`."""
+    """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly; bounds
+    are NaN where there is no interval, and `interval_from` says what the others rest on. `parts` split the change by
+    the values of every dimension. `combinations` are ranked, best explanation first; their q values pay for all
+    `combinations_looked_at`."""
 
     blocks: int
     window: Window
     baseline_level: Num
     current_level: Num
     mix_effect: Num
+    mix_low: Num
+    mix_high: Num
     within_effect: Num
+    within_low: Num
+    within_high: Num
+    interval_from: str
     mix_by_dimension: dict[str, Num]
     contrasts: tuple[ContrastRow, ...]
+    parts: tuple[PartRow, ...] = ()
+    newcomers: tuple[NewcomerRow, ...] = ()
+    lags: tuple[LagRow, ...] = ()
     combinations: tuple[CombinationRow, ...] = ()
     combinations_looked_at: int = 0
 
@@ -123,20 +116,20 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
             f"{metric.name} has no points in {params.window}; check the window, or that metrics still arrive"
         )
     models = tuple(model.model for model in ports.models.models(product.product))
-    found = attribute(panels, _tails(metric), models)
-    searched = _combinations(cubes[MetricRole.topline], panels[MetricRole.topline], found, metric, params)
-    return _answer(metric, settled_by(found, searched), searched, params, names)
-
-
-def _combinations(
-    cube: Cube, panel: Panel, found: Attribution, metric: Metric, params: ModelIsolationParams
-) -> Combinations:
-    """Over whole days where the baseline holds enough of them, else at the grain of the points."""
-    tail = _tails(metric)[MetricRole.topline]
-    dimensions = [name for name in panel.dimensions if name not in NOT_SEGMENTS]
-    if found.raw.known:
-        return combinations_in_blocks(panel, dimensions, tail)
-    return combinations_in_steps(cube, dimensions, params.window, params.baseline, tail)
+    tails = _tails(metric)
+    found = attribute(panels, tails, models)
+    judges = {role: BlockJudge(panel, role, tails[role], segments_of(panel)) for role, panel in panels.items()}
+    dimensions = [name for name in panels[MetricRole.topline].dimensions if name != SNAPSHOT]
+    if found.raw.known:  # whole days, where the baseline holds enough of them
+        judge = judges[MetricRole.topline]
+        searched = combinations_in_blocks(panels[MetricRole.topline], dimensions, tails[MetricRole.topline], judge)
+    else:
+        searched = combinations_in_steps(
+            cubes[MetricRole.topline], dimensions, params.window, params.baseline, tails[MetricRole.topline]
+        )
+    settled = settled_by(found, searched, lambda combination: agreed(judges, combination))
+    lags = prediction_lags(cubes, found.suspects, tails, params.window, params.baseline)
+    return _answer(metric, settled, searched, lags, params, names)
 
 
 def _names(product: Product, metric: Metric) -> dict[MetricRole, str]:
@@ -186,6 +179,7 @@ def _answer(
     metric: Metric,
     found: Attribution,
     searched: Combinations,
+    lags: Lags,
     params: ModelIsolationParams,
     names: Mapping[MetricRole, str],
 ) -> Finding:
@@ -208,14 +202,16 @@ def _answer(
         Status.inconclusive if found.factor is None else Status.answered,
         headline(metric, found),
         facts=facts,
-        result=_result(found, searched, params),
+        result=_result(found, searched, lags, params),
         interesting=found.factor not in (None, "none"),
         evidence=(
             *evidence(params.product, metric, found, params.window, names),
             *combination_evidence(found, searched, causes, f"{params.product}/{metric.name}", params.window),
+            *newcomer_evidence(found.newcomers, f"{params.product}/{metric.name}", params.window),
+            *lag_evidence(lags.known, params.product, metric.name, names, params.window),
         ),
         ruled_out=ruled_out(found),
-        not_checked=found.not_checked,
+        not_checked=(*found.not_checked, *lags.unknown),
         would_settle=_would_settle(found),
         charts=charts(metric, found),
     )
@@ -226,50 +222,36 @@ def _would_settle(found: Attribution) -> tuple[str, ...]:
         return ()
     if found.blocks < MIN_HISTORY:
         return (f"a baseline that holds at least {MIN_HISTORY} days with the window's hours (it holds {found.blocks})",)
+    if found.suspicious_newcomers:
+        names = ", ".join(n.name for n in found.suspicious_newcomers[:3])
+        return (
+            f"{MIN_HISTORY} days of {names}, or sending its traffic back for a while: the baseline does not know it",
+        )
     return ("more hours of data in the window, or more traffic: the contrasts are too noisy to name or clear a factor",)
 
 
-def _result(found: Attribution, searched: Combinations, params: ModelIsolationParams) -> ModelIsolationResult:
+def _result(
+    found: Attribution, searched: Combinations, lags: Lags, params: ModelIsolationParams
+) -> ModelIsolationResult:
     return ModelIsolationResult(
         blocks=found.blocks,
         window=params.window,
         baseline_level=found.usual_level,
         current_level=found.levels[-1],
         mix_effect=found.mix.split.mix,
+        mix_low=found.mix.mix_interval.low,
+        mix_high=found.mix.mix_interval.high,
         within_effect=found.mix.split.within,
+        within_low=found.mix.within_interval.low,
+        within_high=found.mix.within_interval.high,
+        interval_from=found.mix.interval_from,
         mix_by_dimension={name: split.mix for name, split in found.mix.by_dimension.items()},
-        contrasts=tuple(_row(s) for s in found.suspects),
-        combinations=tuple(_combination_row(t) for t in searched.tested),
+        contrasts=tuple(contrast_row(s) for s in found.suspects),
+        parts=part_rows(found.mix.parts),
+        newcomers=tuple(newcomer_row(n) for n in found.newcomers),
+        lags=tuple(lag_row(lag) for lag in lags.known),
+        combinations=tuple(combination_row(t) for t in searched.tested),
         combinations_looked_at=searched.looked,
-    )
-
-
-def _row(suspect: Suspect) -> ContrastRow:
-    return ContrastRow(
-        kind=suspect.kind,
-        group=suspect.name,
-        role=suspect.role,
-        effect=suspect.departure.effect,
-        low=suspect.departure.low,
-        high=suspect.departure.high,
-        p_value=suspect.departure.p_value,
-        q_value=suspect.q_value,
-        weight=suspect.weight,
-    )
-
-
-def _combination_row(tested: CombinationEffect) -> CombinationRow:
-    return CombinationRow(
-        combination=dict(tested.combination),
-        effect=tested.departure.effect,
-        low=tested.departure.low,
-        high=tested.departure.high,
-        p_value=tested.departure.p_value,
-        q_value=tested.q_value,
-        share=tested.share,
-        within=tested.within,
-        others=tested.others,
-        mix=tested.mix,
     )
 
 

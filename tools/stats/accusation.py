@@ -16,6 +16,7 @@ from typing import Literal
 from tools.records import MetricRole
 from tools.stats.mix import MixShift
 from tools.stats.multiplicity import probability_of_effect
+from tools.stats.newcomers import Newcomer
 from tools.stats.robust import Departure
 from tools.stats.suspects import Suspect
 
@@ -86,6 +87,12 @@ def decide_factor(
     if segment is not None:
         return "segment", True
     return ("shared" if len(checked) > 1 else None), True
+
+
+def could_be_new(case: Case, new: Sequence[Newcomer]) -> list[Newcomer]:
+    """The newcomers that may make enough of the drop: nobody is accused of being new, but with them about nothing is
+    "shared" by all, and not nothing is found."""
+    return [n for n in new if n.p_value * len(new) < ALPHA and n.adds(case.sign) > case.floor]
 
 
 def _level_fell(case: Case) -> bool:

@@ -16,17 +16,21 @@ from tools.stats.accusation import (
     Factor,
     accused_models,
     confidence,
+    could_be_new,
     decide_factor,
     largest,
     most_degraded,
     stands_out,
 )
 from tools.stats.mix import MixShift, MovedShare, mix_shift, moved_shares
+from tools.stats.newcomers import Newcomer, missing, newcomers
+from tools.stats.not_checked import not_checked
 from tools.stats.panel import Floats, Panel
-from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail, departure
+from tools.stats.robust import UNKNOWN, Departure, Tail, departure
 from tools.stats.suspects import MODEL, Suspect, find_suspects, located
 
-NOT_SEGMENTS = frozenset({MODEL, "snapshot", "arm"})
+SNAPSHOT, ARM, INFRA = "snapshot", "arm", "infra."
+NOT_SEGMENTS = frozenset({MODEL, SNAPSHOT, ARM})
 TRAFFIC_ROLES = (MetricRole.prediction_mean, MetricRole.label_rate, MetricRole.log_loss, MetricRole.topline)
 """Whose denominators count the traffic: first those that neither the models' choices nor missing labels touch."""
 
@@ -34,13 +38,15 @@ TRAFFIC_ROLES = (MetricRole.prediction_mean, MetricRole.label_rate, MetricRole.l
 @dataclass(frozen=True)
 class Attribution:
     """The decision with all that it stands on. `levels` float64[K+1] is the top line per block, the current one last;
-    `raw` tests it as it is and `adjusted` against what the label rate of the same hours predicts."""
+    `raw` tests it as it is and `adjusted` against what the label rate of the same hours predicts. `floor` is what a group
+    must add to the drop to be accused."""
 
     blocks: int
     levels: Floats
     usual_level: float
     drop: float
     drop_is_real: bool | None
+    floor: float
     raw: Departure
     adjusted: Departure
     mix: MixShift
@@ -56,6 +62,8 @@ class Attribution:
     mix_share: float | None
     confidence: float | None
     models_checked: tuple[str, ...]
+    newcomers: tuple[Newcomer, ...]
+    suspicious_newcomers: tuple[Newcomer, ...]
     not_checked: tuple[str, ...]
 
 
@@ -65,8 +73,9 @@ def attribute(
     """Attribute the drop of the top line. `panels` by role, all over the same blocks; `models` are those registered."""
     topline = panels[MetricRole.topline]
     tail = tails[MetricRole.topline]
-    segments = [d for d in topline.dimensions if d not in NOT_SEGMENTS and not d.startswith("infra.")]
-    infra = [d for d in topline.dimensions if d.startswith("infra.")]
+    segments = segments_of(topline)
+    arm = [d for d in topline.dimensions if d == ARM]
+    infra = [d for d in topline.dimensions if d.startswith(INFRA)]
     traffic = next(panels[role] for role in TRAFFIC_ROLES if role in panels)
     levels = _levels(topline)
     usual = _pooled(topline)
@@ -79,13 +88,18 @@ def attribute(
     case = Case(
         raw,
         _adjusted(panels, levels, tail),
-        mix_shift(topline, traffic, segments, tail),
-        find_suspects(tested, tails, segments, infra),
+        mix_shift(topline, traffic, segments, tail, [d for d in topline.dimensions if d in (MODEL, ARM, *infra)]),
+        find_suspects(tested, tails, segments, [*segments, *arm], infra),
         sign * change,
         sign,
         usual,
     )
     return _decide(case, panels, tails, levels, usual, moved_shares(traffic, segments), models)
+
+
+def segments_of(panel: Panel) -> list[str]:
+    """The dimensions by which the traffic itself differs."""
+    return [d for d in panel.dimensions if d not in NOT_SEGMENTS and not d.startswith(INFRA)]
 
 
 def _decide(
@@ -103,7 +117,13 @@ def _decide(
     accused = [s for s in accused if s.model == model]
     infra = largest(case, "infra", SMALL)
     segment = largest(case, "segment", MOST)
+    topline = panels[MetricRole.topline]
+    dimensions = [d for d in topline.dimensions if d != SNAPSHOT]
+    new = newcomers(topline, dimensions, segments_of(topline))
     factor, real = decide_factor(case, accused, infra, segment, checked)
+    suspicious = could_be_new(case, new)
+    if factor in ("none", "shared") and suspicious:
+        factor = None
     place = _where(panels, tails, accused) if factor == "model" else segment.name if segment else None
     return Attribution(
         blocks=len(levels) - 1,
@@ -111,6 +131,7 @@ def _decide(
         usual_level=usual,
         drop=case.drop,
         drop_is_real=real,
+        floor=case.floor,
         raw=case.raw,
         adjusted=case.adjusted,
         mix=case.mix,
@@ -126,7 +147,9 @@ def _decide(
         mix_share=case.sign * case.mix.split.mix / case.drop if case.drop > 0 else None,
         confidence=confidence(case, factor, accused, infra, segment),
         models_checked=checked,
-        not_checked=_not_checked(panels, models, checked, case.mix),
+        newcomers=new,
+        suspicious_newcomers=tuple(suspicious),
+        not_checked=not_checked(panels, models, checked, case.mix, new, missing(topline, dimensions)),
     )
 
 
@@ -178,36 +201,3 @@ def _sign(tail: Tail, change: float) -> float:
     if tail == "both":
         return 1.0 if change >= 0 else -1.0
     return -1.0 if tail == "low" else 1.0
-
-
-def _not_checked(
-    panels: Mapping[MetricRole, Panel], models: Sequence[str], checked: Sequence[str], mix: MixShift
-) -> tuple[str, ...]:
-    topline = panels[MetricRole.topline]
-    seen = {name for name in topline.coded(MODEL).names if name}
-    notes = [f"model {name}: {_why(topline, name)}" for name in sorted({*models, *seen} - set(checked))]
-    notes += [f"the mix over {name}: too many values to split with the others" for name in mix.left_out]
-    for role in (MetricRole.log_loss, MetricRole.calibration, MetricRole.prediction_mean, MetricRole.label_rate):
-        if role not in panels:
-            notes.append(f"{role.value}: the product has no such metric with points in the window or baseline")
-    for role, panel in panels.items():
-        if panel.dropped:
-            notes.append(
-                f"{panel.dropped} points of {role.value} with no finite numerator or denominator were left out"
-            )
-        if panel.repeated:
-            notes.append(f"{panel.repeated} repeated points of {role.value} were left out, the last of each kept")
-    return tuple(notes)
-
-
-def _why(topline: Panel, model: str) -> str:
-    """Why a model could not be compared with others."""
-    names = topline.coded(MODEL).names
-    sums = topline.sums((MODEL,)).den.sum(-1)
-    if model not in names or not sums[names.index(model), -1] > 0:
-        return "no points in the window"
-    if np.count_nonzero(sums[names.index(model), :-1]) < MIN_HISTORY:
-        return f"fewer than {MIN_HISTORY} baseline days with the window's hours"
-    if np.count_nonzero(sums[:, -1]) < 2:
-        return "no other model served in the same hours to compare it with"
-    return "too little traffic to compare it with the others"

@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from tools.records import Cube, Window
 from tools.stats.combinations import Totals, ViableShare, search, share_of_drop
-from tools.stats.contrast import contrast
 from tools.stats.cuboids import Combination, gather
 from tools.stats.multiplicity import benjamini_hochberg
-from tools.stats.panel import Coded, Codes, Floats, Panel, Sums, added, encode
+from tools.stats.panel import Coded, Codes, Floats, Panel, added, encode
 from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail
 from tools.stats.step_contrast import Series, noise, step_departure
 from tools.stats.steps import Steps, sound_rows, steps
-from tools.stats.suspects import MIN_DENOMINATOR, MODEL, judged
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,15 @@ class Combinations:
 
 NOTHING = Combinations((), (), 0, float("nan"), 0)
 
-Judge = Callable[[NDArray[np.bool_]], Departure]
-"""Tests the group of these rows, bool[n]."""
+Judge = Callable[[Combination, NDArray[np.bool_]], Departure]
+"""Tests a combination, whose rows these are, bool[n]."""
 
 
-def combinations_in_blocks(panel: Panel, dimensions: Sequence[str], tail: Tail) -> Combinations:
+def combinations_in_blocks(panel: Panel, dimensions: Sequence[str], tail: Tail, judge: Judge) -> Combinations:
     """Search the last block of a panel against its earlier ones."""
     now = panel.cells // panel.blocks.hours == panel.blocks.history
     coded = {name: panel.coded(name) for name in dimensions}
-    return _tested(coded, panel.num, panel.den, now, tail, _BlockJudge(panel, tail), panel.blocks.history)
+    return _tested(coded, panel.num, panel.den, now, tail, judge, panel.blocks.history)
 
 
 def combinations_in_steps(
@@ -74,7 +72,7 @@ def combinations_in_steps(
     coded = {name: encode(cube.dims[name][laid.rows]) for name in dimensions if name in cube.dims}
     num, den = cube.numerator[laid.rows], cube.denominator[laid.rows]
     judge = _StepJudge(laid, coded, num, den, sign, tail)
-    found = _tested(coded, num, den, laid.period == laid.history, tail, judge, laid.history)
+    found = _tested(coded, num, den, laid.period == laid.history, tail, lambda _, inside: judge(inside), laid.history)
     return replace(found, length_s=laid.length * laid.step_s)
 
 
@@ -97,7 +95,7 @@ def _tested(
     leaves, leaf = gather(coded, sums * flip, ViableShare(totals))
     found = search(leaves, totals)
     rows = [_row(c, leaves.sums[:, leaves.inside(c)].sum(1), totals, sign) for c in found.ranked]
-    rows = [replace(r, departure=judge(leaves.inside(r.combination)[leaf])) for r in rows]
+    rows = [replace(r, departure=judge(r.combination, leaves.inside(r.combination)[leaf])) for r in rows]
     p = [r.departure.p_value if r.departure.known else 1.0 for r in rows]
     looked = found.looked + sum(len(values.names) for values in coded.values())
     q = benjamini_hochberg([*p, *[1.0] * (looked - len(p))])
@@ -148,30 +146,6 @@ def _change(cube: Cube, rows: Codes, window: Window, baseline: Window) -> float:
         den = float(cube.denominator[rows][inside].sum())
         levels.append(float(cube.numerator[rows][inside].sum()) / den if den > 0 else float("nan"))
     return levels[0] - levels[1]
-
-
-class _BlockJudge:
-    """Contrasts in strata of model and hour, as for single places."""
-
-    def __init__(self, panel: Panel, tail: Tail) -> None:
-        self._panel, self._tail = panel, tail
-        models = panel.coded(MODEL)
-        periods, hours = len(panel.blocks.starts), panel.blocks.hours
-        self._shape = (periods, len(models.names) * hours)
-        block, hour = panel.cells // hours, panel.cells % hours
-        self._at = block * self._shape[1] + models.codes * hours + hour
-        self._total = self._sums(np.ones(len(panel), dtype=np.bool_))
-
-    def _sums(self, rows: NDArray[np.bool_]) -> Sums:
-        panel, at = self._panel, self._at[rows]
-        return Sums(added(at, panel.num[rows], self._shape), added(at, panel.den[rows], self._shape))
-
-    def __call__(self, rows: NDArray[np.bool_]) -> Departure:
-        group = self._sums(rows)
-        others = Sums(self._total.num - group.num, self._total.den - group.den)
-        if min(float(group.den[-1].sum()), float(others.den[-1].sum())) < MIN_DENOMINATOR:
-            return UNKNOWN
-        return judged(contrast(group, others, "difference"), self._tail)
 
 
 class _StepJudge:

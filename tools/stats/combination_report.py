@@ -1,16 +1,12 @@
-"""What a search of combinations adds to an attribution: when one is named, and in which words."""
+"""A search of combinations in words."""
 
-import math
-from dataclasses import replace
 from typing import Literal
 
 from tools.evidence import Estimate, Evidence, Source, SourceKind
 from tools.records import Window
-from tools.stats.accusation import ALPHA, MOST, SMALL
 from tools.stats.attribution import Attribution
 from tools.stats.combination_effects import CombinationEffect, Combinations
 from tools.stats.cuboids import text
-from tools.stats.multiplicity import probability_of_effect
 
 BLOCKS_METHOD = (
     "Mantel-Haenszel contrast in the same hours against its own baseline days (t prediction interval), "
@@ -23,43 +19,11 @@ STEPS_METHOD = (
 SHOWN = 3
 
 
-def named(found: Attribution, searched: Combinations) -> tuple[CombinationEffect, ...]:
-    """The combinations that are the cause beyond doubt: the best of the ranking (several where they are it together),
-    where they stand out and make enough of the drop, and nothing else is the factor already."""
-    if found.factor not in (None, "segment", "infra"):
-        return ()
-    cause = [t for t in searched.tested if t.combination in searched.cause]
-    return tuple(t for t in cause if t.q_value < ALPHA and t.departure.beyond and t.share >= SMALL)
-
-
-def settled_by(found: Attribution, searched: Combinations) -> Attribution:
-    """The attribution, with a segment as the factor where only the combinations could tell: the baseline holds too
-    few whole days for anything else, or a combination makes most of a real drop for which nothing else was found."""
-    causes = named(found, searched)
-    if found.factor is not None or not causes:
-        return found
-    if found.raw.known and sum(t.share for t in causes) < MOST:
-        return found
-    return replace(
-        found,
-        factor="segment",
-        drop=found.drop if math.isfinite(found.drop) else abs(searched.change),
-        drop_is_real=True,
-        segment=cause_text(causes),
-        confidence=min(probability_of_effect(t.q_value) for t in causes),
-    )
-
-
-def cause_text(causes: tuple[CombinationEffect, ...]) -> str | None:
-    """`cdn=a & isp=b`, several joined by `or`; None where there is none."""
-    return " or ".join(text(t.combination) for t in causes) or None
-
-
 def combination_evidence(
     found: Attribution, searched: Combinations, causes: tuple[CombinationEffect, ...], source: str, window: Window
 ) -> tuple[Evidence, ...]:
     """The claims of the combinations that are named, or of the first of the ranking where the factor is open."""
-    if found.factor in ("none", "model", "traffic"):
+    if not causes and found.factor in ("none", "model", "traffic"):
         return ()
     shown = [t for t in searched.tested if t.departure.known][:SHOWN]
     shown = [*causes, *(t for t in shown if t not in causes)][: max(len(causes), 1)]

@@ -29,7 +29,7 @@ def contrast(group: Sums, others: Sums, kind: Kind) -> Contrast:
     harm, and a different mix of hours in the two groups does not show as a difference. NaN where nothing can be
     compared.
     """
-    upper, lower = _terms(group, others, kind)
+    upper, lower = contrast_terms(group, others, kind)
     effect = _estimate(upper.sum(-1), lower.sum(-1), kind)
     noise = _jackknife(upper, lower, kind)
     seen = group.den > 0
@@ -40,7 +40,7 @@ def contrast(group: Sums, others: Sums, kind: Kind) -> Contrast:
     return Contrast(effect, noise, np.where(np.isfinite(level), level, np.nan), weight)
 
 
-def _terms(group: Sums, others: Sums, kind: Kind) -> tuple[Floats, Floats]:
+def contrast_terms(group: Sums, others: Sums, kind: Kind) -> tuple[Floats, Floats]:
     """The two Mantel-Haenszel sums, not yet summed over strata; float64[K+1, S]."""
     total = group.den + others.den
     share = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)

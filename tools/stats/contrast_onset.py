@@ -7,7 +7,7 @@ import numpy as np
 
 from tools.records import Cube, MetricRole, Window
 from tools.stats.blocks import DAY_H, HOUR_S, Blocks
-from tools.stats.changepoint import onset
+from tools.stats.changepoint import Onset, onset
 from tools.stats.panel import Floats, Panel, Sums
 from tools.stats.robust import MIN_HISTORY, Tail
 from tools.stats.rollouts import hourly_contrast
@@ -52,11 +52,7 @@ def contrast_onset(
         return None
     days = _effects(cube, role, model, Blocks(np.array(history[::-1]), DAY_H))
     current = _effects(cube, role, model, Blocks(np.array([start]), last - start))[0]
-    sign = -1.0 if tail == "low" else 1.0
-    usual, spread = _course(days)
-    phase = np.arange(last - start) % DAY_H
-    series = sign * (current - usual[phase]) / spread[phase]
-    found = onset(series, sign * _as_new(days).ravel())
+    found, series = onset_beyond_course(days, current, -1.0 if tail == "low" else 1.0)
     if found is None:
         return None
     return ContrastOnset(
@@ -68,6 +64,15 @@ def contrast_onset(
         hours=tuple(range(start, last)),
         series=series,
     )
+
+
+def onset_beyond_course(days: Floats, current: Floats, sign: float) -> tuple[Onset | None, Floats]:
+    """The onset of a shift of `current` float64[n] (of this sign) from the course of the days float64[K, 24] that it
+    begins with the first hour of, and the series that it was found in."""
+    usual, spread = _course(days)
+    phase = np.arange(len(current)) % DAY_H
+    series: Floats = sign * (current - usual[phase]) / spread[phase]
+    return onset(series, sign * _as_new(days).ravel()), series
 
 
 def _effects(cube: Cube, role: MetricRole, model: str, blocks: Blocks) -> Floats:

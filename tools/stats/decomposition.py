@@ -9,12 +9,31 @@ from tools.stats.panel import Floats
 
 @dataclass(frozen=True)
 class Mass:
-    """Cells of one period, float64[C]: `exposure` (traffic, whatever became of it), and the ratio's numerator and
-    denominator."""
+    """Cells of one or more periods, float64[C, ...]: `exposure` (traffic, whatever became of it), and the ratio's
+    numerator and denominator."""
 
     exposure: Floats
     num: Floats
     den: Floats
+
+    def covered(self) -> "Mass":
+        """With the denominator as the exposure of cells for which no traffic is known."""
+        return Mass(np.where(self.exposure > 0, self.exposure, self.den), self.num, self.den)
+
+    @property
+    def level(self) -> Floats:
+        """The ratio of all cells together, float64[...]; NaN without a denominator."""
+        den = self.den.sum(0)
+        level: Floats = np.divide(self.num.sum(0), den, out=np.full(np.shape(den), np.nan), where=np.asarray(den) > 0)
+        return level
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What each cell makes of the change of the ratio, float64[C, ...]; all of both add up to the change."""
+
+    mix: Floats
+    within: Floats
 
 
 @dataclass(frozen=True)
@@ -27,34 +46,56 @@ class Split:
 
 
 def split(reference: Mass, current: Mass) -> Split:
-    """Split the change of Σ num / Σ den into the part of the traffic's mix and the part within cells.
-
-    With s the share of the exposure, y = num / exposure and d = den / exposure, the ratio is T(s, y, d) = Σ s y / Σ s
-    d. The mix part is the change of T with s, averaged over holding y and d at the reference and at the current
-    period: the midpoint decomposition of Kitagawa 1955 (with d = 1 it is that one), as Das Gupta 1993 extends it to
-    ratios. Exposure rather than the denominator gives the shares, so that a model which merely picks differently is
-    no mix shift. A cell that one period lacks takes its rates from the other, so its coming or going is all mix. NaN
-    where a period is empty."""
-    s0, y0, d0 = _shares(reference)
-    s1, y1, d1 = _shares(current)
-    y0, y1 = np.where(np.isfinite(y0), y0, y1), np.where(np.isfinite(y1), y1, y0)
-    d0, d1 = np.where(np.isfinite(d0), d0, d1), np.where(np.isfinite(d1), d1, d0)
-    before, after = _ratio(s0, y0, d0), _ratio(s1, y1, d1)
-    moved_first, moved_last = _ratio(s1, y0, d0) - before, after - _ratio(s0, y1, d1)
-    mix = (moved_first + moved_last) / 2
-    return Split(after - before, mix, after - before - mix)
+    """The parts of all cells together; both masses float64[C]."""
+    found = parts(reference, current)
+    total = float(current.level - reference.level)
+    mix = float(found.mix.sum())
+    return Split(total, mix, total - mix)
 
 
-def _shares(mass: Mass) -> tuple[Floats, Floats, Floats]:
-    exposure = np.maximum(mass.exposure, 0.0)
+def parts(reference: Mass, current: Mass) -> Parts:
+    """Split the change of R = Σ num / Σ den by cell. Both masses float64[C, ...], the same cells.
+
+    With s the share of the exposure, y = num / exposure, d = den / exposure, a bar for the mean of both periods, and
+    z = y - R̄ d, the change of R is Σ (s₁z₁ - s₀z₀) / Σ s̄d, and the midpoint decomposition of Kitagawa 1955 splits each
+    term into the mix (s₁ - s₀) z̄ and, within the cell, s̄ (z₁ - z₀); with d = 1 it is that of Kitagawa. Exposure rather
+    than the denominator gives the shares, so that a model which merely picks differently is no mix shift. A cell that
+    one period lacks takes its rates from the other, so its coming or going is all mix. NaN where a period is empty.
+    """
+    reference, current = reference.covered(), current.covered()
+    middle = (reference.level + current.level) / 2
+    s0, s1 = _shares(reference.exposure), _shares(current.exposure)
+    n0, n1 = _net(reference, middle), _net(current, middle)
+    below = (_below(reference) + _below(current)) / 2
+    z0, z1 = _per(n0, s0), _per(n1, s1)
+    z0, z1 = np.where(np.isfinite(z0), z0, z1), np.where(np.isfinite(z1), z1, z0)
+    z = np.where(np.isfinite(z0 + z1), (z0 + z1) / 2, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = exposure / exposure.sum()
-        y, d = mass.num / exposure, mass.den / exposure
-    return share, np.where(exposure > 0, y, np.nan), np.where(exposure > 0, d, np.nan)
+        mix: Floats = (s1 - s0) * z / below
+        within: Floats = (n1 - n0) / below - mix
+    return Parts(mix, within)
 
 
-def _ratio(share: Floats, y: Floats, d: Floats) -> float:
-    """Σ s y / Σ s d over the cells that any period knows."""
-    known = np.isfinite(y) & np.isfinite(d)
-    below = float(np.sum(share[known] * d[known]))
-    return float(np.sum(share[known] * y[known])) / below if below > 0 else float("nan")
+def _shares(exposure: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares: Floats = exposure / exposure.sum(0)
+    return shares
+
+
+def _net(mass: Mass, level: Floats) -> Floats:
+    """s z: what the cell's numerator has beyond `level`, per exposure of all cells."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        net: Floats = (mass.num - level * mass.den) / mass.exposure.sum(0)
+    return net
+
+
+def _below(mass: Mass) -> Floats:
+    """Σ s d."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below: Floats = mass.den.sum(0) / mass.exposure.sum(0)
+    return below
+
+
+def _per(net: Floats, share: Floats) -> Floats:
+    rates: Floats = np.divide(net, share, out=np.full(np.shape(net), np.nan), where=share > 0)
+    return rates

@@ -6,10 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.stats.decomposition import Mass, Split, split
+from tools.stats.decomposition import Split, parts
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.panel import Floats, Panel, added
-from tools.stats.robust import Departure, Tail, departure
+from tools.stats.robust import MIN_HISTORY, Departure, Tail, departure
+from tools.stats.value_parts import (
+    HourlyMass,
+    Interval,
+    ValueParts,
+    against_history,
+    hour_draws,
+    interval,
+    interval_from,
+    value_parts,
+)
 
 HOUR = "hour"
 """The hour of the day, which is a dimension of the mix like any other."""
@@ -40,32 +50,64 @@ class Moved:
 
 @dataclass(frozen=True)
 class MixShift:
-    """`split` over the finest cells, `mix` and `within` its parts against the same parts of each baseline block, the
-    split over each dimension alone, and how far the traffic `moved` along each. `left_out` names dimensions with too
-    many values for the finest cells."""
+    """`split` over the finest cells; `mix` and `within` test its parts against the same parts of each baseline block;
+    `mix_interval` and `within_interval` are the parts with their uncertainty, which rests on what `interval_from` says.
+    The split `by_dimension` alone and its `parts` by value, and how far the traffic `moved` along each. `left_out`
+    names dimensions with too many values for the finest cells."""
 
     split: Split
     mix: Departure
     within: Departure
+    mix_interval: Interval
+    within_interval: Interval
+    interval_from: str
     by_dimension: dict[str, Split]
+    parts: tuple[ValueParts, ...]
     moved: dict[str, Moved]
     left_out: tuple[str, ...]
 
 
-def mix_shift(metric: Panel, traffic: Panel, dimensions: Sequence[str], tail: Tail) -> MixShift:
+def mix_shift(
+    metric: Panel, traffic: Panel, dimensions: Sequence[str], tail: Tail, others: Sequence[str] = ()
+) -> MixShift:
     """Split the change of the metric from the baseline blocks to the current one by the mix of the dimensions and the
-    hour.
+    hour. The parts by value are given for the `others`, too.
 
     `traffic` is a panel whose denominators count the traffic itself. Each baseline block is split against the others in
     the same way; their mix parts are what ordinary days do, and the test of the current mix part.
     """
     kept, left_out = _affordable(metric, dimensions)
-    history, split_now = _splits(_masses(metric, traffic, (*kept, HOUR)))
-    by_dimension = {name: _splits(_masses(metric, traffic, (name,)))[1] for name in (*dimensions, HOUR)}
-    mix = departure(np.array([s.mix for s in history]), split_now.mix, tail)
-    within = departure(np.array([s.within for s in history]), split_now.within, tail)
-    moved = {name: _moved(traffic, name) for name in (*dimensions, HOUR)}
-    return MixShift(split_now, mix, within, by_dimension, moved, left_out)
+    mass, _ = _masses(metric, traffic, kept)
+    blocks = parts(*against_history(mass.cells()))
+    mix, within = blocks.mix.sum(0), blocks.within.sum(0)
+    few = hour_draws(mass.den.shape[-1]) if len(mix) <= MIN_HISTORY else None
+    noise = None if few is None else parts(*mass.drawn_cells(few))
+    by_value = {name: value_parts(name, *_named(metric, traffic, name)) for name in (*dimensions, HOUR, *others)}
+    return MixShift(
+        split=Split(float(mix[-1] + within[-1]), float(mix[-1]), float(within[-1])),
+        mix=departure(mix[:-1], float(mix[-1]), tail),
+        within=departure(within[:-1], float(within[-1]), tail),
+        mix_interval=interval(mix, None if noise is None else noise.mix.sum(0), few),
+        within_interval=interval(within, None if noise is None else noise.within.sum(0), few),
+        interval_from=interval_from(len(mix) - 1, few is not None),
+        by_dimension={name: _added(by_value[name]) for name in (*dimensions, HOUR)},
+        parts=tuple(p for name in by_value for p in by_value[name]),
+        moved={name: _moved(traffic, name) for name in (*dimensions, HOUR)},
+        left_out=left_out,
+    )
+
+
+def _named(metric: Panel, traffic: Panel, dimension: str) -> tuple[tuple[str, ...], HourlyMass]:
+    mass, names = _masses(metric, traffic, (dimension,))
+    return names, mass
+
+
+def _added(found: Sequence[ValueParts]) -> Split:
+    """Of one dimension alone; NaN without a baseline."""
+    if not found:
+        return Split(float("nan"), float("nan"), float("nan"))
+    mix, within = sum(p.mix.value for p in found), sum(p.within.value for p in found)
+    return Split(mix + within, mix, within)
 
 
 def moved_shares(traffic: Panel, dimensions: Sequence[str]) -> list[MovedShare]:
@@ -98,8 +140,7 @@ def _share(traffic: Panel, dimension: str) -> tuple[Floats, tuple[str, ...]]:
 
 def _exposure(panel: Panel, dimension: str) -> tuple[Floats, tuple[str, ...]]:
     if dimension == HOUR:
-        hours = panel.blocks.hours_of_day()
-        return panel.sums().den.T, tuple(f"{hour:02d}:00" for hour in hours)
+        return panel.sums().den.T, _hour_names(panel)
     return panel.sums((dimension,)).den.sum(-1), panel.coded(dimension).names
 
 
@@ -112,44 +153,33 @@ def _affordable(metric: Panel, dimensions: Sequence[str]) -> tuple[tuple[str, ..
     return tuple(kept), tuple(left_out)
 
 
-def _masses(metric: Panel, traffic: Panel, dimensions: Sequence[str]) -> list[Mass]:
-    """One mass per block, over the cells of the dimensions (those of either panel)."""
+def _masses(metric: Panel, traffic: Panel, dimensions: Sequence[str]) -> tuple[HourlyMass, tuple[str, ...]]:
+    """The masses over the cells of the dimensions (those of either panel), and the values of the last of them."""
     metric_key, traffic_key = np.zeros(len(metric), dtype=np.int64), np.zeros(len(traffic), dtype=np.int64)
-    size = 1
+    size, names = 1, tuple[str, ...]()
     for name in dimensions:
-        metric_codes, traffic_codes, count = _shared_codes(metric, traffic, name)
-        metric_key, traffic_key = metric_key * count + metric_codes, traffic_key * count + traffic_codes
-        size *= count
-    blocks, hours = len(metric.blocks.starts), metric.blocks.hours
-    metric_at, traffic_at = metric_key * blocks + metric.cells // hours, traffic_key * blocks + traffic.cells // hours
-    shape = (size, blocks)
-    num, den = added(metric_at, metric.num, shape), added(metric_at, metric.den, shape)
-    exposure = added(traffic_at, traffic.den, shape)
-    return [Mass(exposure[:, k], num[:, k], den[:, k]) for k in range(blocks)]
+        metric_codes, traffic_codes, names = _shared_codes(metric, traffic, name)
+        metric_key, traffic_key = metric_key * len(names) + metric_codes, traffic_key * len(names) + traffic_codes
+        size *= len(names)
+    shape = (size, len(metric.blocks.starts), metric.blocks.hours)
+    metric_at, traffic_at = metric_key * shape[1] * shape[2], traffic_key * shape[1] * shape[2]
+    num, den = (added(metric_at + metric.cells, a, shape) for a in (metric.num, metric.den))
+    return HourlyMass(added(traffic_at + traffic.cells, traffic.den, shape), num, den), names
 
 
-def _shared_codes(metric: Panel, traffic: Panel, dimension: str) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Codes of both panels in one numbering, and how many values there are."""
+def _shared_codes(
+    metric: Panel, traffic: Panel, dimension: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """Codes of both panels in one numbering, and the values."""
     if dimension == HOUR:
         hours = metric.blocks.hours
-        return metric.cells % hours, traffic.cells % hours, hours
+        return metric.cells % hours, traffic.cells % hours, _hour_names(metric)
     ours, theirs = metric.coded(dimension), traffic.coded(dimension)
-    names = sorted({*ours.names, *theirs.names})
+    names = tuple(sorted({*ours.names, *theirs.names}))
     index = {name: i for i, name in enumerate(names)}
     recode = [np.array([index[name] for name in coded.names], dtype=np.int64)[coded.codes] for coded in (ours, theirs)]
-    return recode[0], recode[1], len(names)
+    return recode[0], recode[1], names
 
 
-def _splits(masses: list[Mass]) -> tuple[list[Split], Split]:
-    """Every baseline block against the other baseline blocks, and the current block against all of them."""
-    *history, current = masses
-    if not history:
-        return [], Split(float("nan"), float("nan"), float("nan"))
-    pooled = _pool(history)
-    others = [Mass(pooled.exposure - m.exposure, pooled.num - m.num, pooled.den - m.den) for m in history]
-    return [split(rest, m) for rest, m in zip(others, history, strict=True)], split(pooled, current)
-
-
-def _pool(masses: list[Mass]) -> Mass:
-    exposure, num, den = (np.sum([getattr(m, name) for m in masses], axis=0) for name in ("exposure", "num", "den"))
-    return Mass(exposure, num, den)
+def _hour_names(panel: Panel) -> tuple[str, ...]:
+    return tuple(f"{hour:02d}:00" for hour in panel.blocks.hours_of_day())

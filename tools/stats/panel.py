@@ -33,16 +33,20 @@ class Coded:
 
 
 class Panel:
-    """The rows of a cube that lie in the blocks. `dropped` counts the rows that are no numbers, `repeated` those that
-    say again what an earlier row of the same time and dimensions said (the later row wins)."""
+    """The rows of a cube that lie in the blocks, in any order. `dropped` counts the rows that are no numbers,
+    `repeated` those that a later row of the same time and dimensions says again (the last one counts), and
+    `contradicted` those of them for which it says something else."""
 
     def __init__(self, cube: Cube, blocks: Blocks) -> None:
         self.blocks = blocks
         cells = blocks.cells(cube.ts)
         sound = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
         inside = cells >= 0
-        again = repeated_rows(cube)
+        first, later = repeats(cube)
+        again = np.zeros(len(cube), dtype=np.bool_)
+        again[first] = True
         self.dropped, self.repeated = int((inside & ~sound).sum()), int((inside & again).sum())
+        self.contradicted = int((inside[first] & ~_alike(cube, first, later)).sum())
         keep = np.flatnonzero(inside & sound & ~again)
         self._rows, self._dims, self._coded = keep, cube.dims, dict[str, Coded]()
         self.cells, self.num, self.den = cells[keep], cube.numerator[keep], cube.denominator[keep]
@@ -73,6 +77,13 @@ class Panel:
             index = index + c.codes * size
             size *= len(c.names)
         return Sums(*(added(index, weights, shape) for weights in (self.num, self.den)))
+
+
+def _alike(cube: Cube, first: Codes, later: Codes) -> NDArray[np.bool_]:
+    num, den = cube.numerator, cube.denominator
+    same = [(a[first] == a[later]) | (np.isnan(a[first]) & np.isnan(a[later])) for a in (num, den)]
+    alike: NDArray[np.bool_] = same[0] & same[1]
+    return alike
 
 
 def encode(values: NDArray[np.str_]) -> Coded:
@@ -108,14 +119,43 @@ def _hashes(values: NDArray[np.str_]) -> NDArray[np.uint64]:
 
 
 def repeated_rows(cube: Cube) -> NDArray[np.bool_]:
-    """bool[n]: rows that are followed by a row of the same time and dimensions. Cubes are sorted, so twins are
-    neighbours."""
-    at = np.flatnonzero(cube.ts[1:] == cube.ts[:-1])
-    for values in reversed(cube.dims.values()):  # the last dimensions differ most between neighbours
-        at = at[values[at + 1] == values[at]]
+    """bool[n]: rows of which a later row has the same time and dimensions, wherever it stands."""
     again = np.zeros(len(cube), dtype=np.bool_)
-    again[at] = True
+    again[repeats(cube)[0]] = True
     return again
+
+
+def repeats(cube: Cube) -> tuple[Codes, Codes]:
+    """The rows of which a later row has the same time and dimensions, int64[m], and the next such row of each."""
+    marks = cube.ts.astype(np.uint64)
+    for values in cube.dims.values():
+        marks = (marks ^ (marks >> np.uint64(29))) * HASH_BASE + _hashes(np.asarray(values, dtype=np.str_))
+    ordered = np.sort(marks)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(twice):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    rows = np.flatnonzero(np.isin(marks, twice))
+    rows = rows[np.argsort(marks[rows], kind="stable")]
+    first, later = rows[:-1], rows[1:]
+    same = marks[first] == marks[later]
+    first, later = first[same], later[same]
+    alike = cube.ts[first] == cube.ts[later]
+    for values in cube.dims.values():
+        alike &= values[first] == values[later]
+    return (first, later) if alike.all() else _repeats_one_by_one(cube, np.sort(rows))
+
+
+def _repeats_one_by_one(cube: Cube, rows: Codes) -> tuple[Codes, Codes]:
+    """The same by a dictionary, should different rows share a hash."""
+    last: dict[tuple[str, ...], int] = {}
+    found: list[tuple[int, int]] = []
+    for i in rows.tolist():
+        key = (str(cube.ts[i]), *(str(values[i]) for values in cube.dims.values()))
+        if key in last:
+            found.append((last[key], i))
+        last[key] = i
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
 
 
 def added(index: Codes, weights: Floats, shape: tuple[int, ...]) -> Floats:

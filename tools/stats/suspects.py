@@ -53,24 +53,28 @@ class Suspect:
 
 
 def find_suspects(
-    panels: Mapping[MetricRole, Panel], tails: Mapping[MetricRole, Tail], segments: Sequence[str], infra: Sequence[str]
+    panels: Mapping[MetricRole, Panel],
+    tails: Mapping[MetricRole, Tail],
+    segments: Sequence[str],
+    places: Sequence[str],
+    infra: Sequence[str],
 ) -> list[Suspect]:
     """The contrasts of all groups in a fixed order, with Benjamini-Hochberg q values.
 
-    Models, and models within segments, are compared on every metric; models in strata of segment and hour, so that
-    other traffic than before does not show as another model. Infrastructure and segments are compared on the top
-    line, in strata of model and hour so that a fault of one model does not show as one of the places that it serves
-    most.
+    Models, and models within `places` (segments and arms), are compared on every metric; models in strata of segment
+    and hour, so that other traffic than before does not show as another model. Arms are no strata of models: in an
+    experiment each may be served by one of them. Infrastructure and places are compared on the top line, in strata of
+    model and hour so that a fault of one model does not show as one of the places that it serves most.
     """
     found: list[Suspect] = []
     for role, panel in panels.items():
         found += _models(panel, role, tails[role], segments)
-        for name in segments:
+        for name in places:
             found += _models_within(panel, role, tails[role], name)
     topline = panels[MetricRole.topline]
     for name in infra:
         found += _places(topline, "infra", tails[MetricRole.topline], name)
-    for name in segments:
+    for name in places:
         found += _places(topline, "segment", tails[MetricRole.topline], name)
     return _with_q_values(found)
 
@@ -103,16 +107,16 @@ def judged(found: Contrast, tail: Tail) -> Departure:
 
 
 def _models(panel: Panel, role: MetricRole, tail: Tail, segments: Sequence[str] = ()) -> Iterator[Suspect]:
-    sums = _stratified(panel, segments)
+    sums = stratified(panel, segments)
     for i, model in enumerate(panel.coded(MODEL).names):
         against = _compare(sums, i, kind_of(role))
         if model and against is not None:
             yield Suspect("model", role, model, None, None, against, judged(against, tail), float(against.weight[-1]))
 
 
-def _stratified(panel: Panel, segments: Sequence[str]) -> Sums:
-    """Sums by model, float64[models, K+1, strata]. The strata are the hours times the segments, those with the fewest
-    values first, as far as the cells are affordable."""
+def stratified(panel: Panel, segments: Sequence[str]) -> Sums:
+    """Sums by model, float64[models, K+1, strata]. The strata are the segments, those with the fewest values
+    first, as far as the cells are affordable, times the hours."""
     shape = (len(panel.coded(MODEL).names), len(panel.blocks.starts), panel.blocks.hours)
     kept, size = list[str](), math.prod(shape)
     for name in sorted(segments, key=lambda d: (len(panel.coded(d).names), d)):
@@ -137,11 +141,9 @@ def _models_within(panel: Panel, role: MetricRole, tail: Tail, dimension: str) -
 
 
 def _places(panel: Panel, kind: SuspectKind, tail: Tail, dimension: str) -> Iterator[Suspect]:
-    sums = panel.sums((dimension, MODEL))
-    values, models, blocks, hours = sums.num.shape
-    strata = [np.moveaxis(a, 1, 2).reshape(values, blocks, models * hours) for a in (sums.num, sums.den)]
+    strata = by_place(panel, dimension)
     for v, value in enumerate(panel.coded(dimension).names):
-        against = _compare(Sums(*strata), v, kind_of(MetricRole.topline))
+        against = _compare(strata, v, kind_of(MetricRole.topline))
         if value and against is not None:
             yield Suspect(
                 kind,
@@ -153,6 +155,13 @@ def _places(panel: Panel, kind: SuspectKind, tail: Tail, dimension: str) -> Iter
                 judged(against, tail),
                 float(against.weight[-1]),
             )
+
+
+def by_place(panel: Panel, dimension: str) -> Sums:
+    """Sums by the values of a dimension, float64[values, K+1, models x hours]."""
+    sums = panel.sums((dimension, MODEL))
+    values, models, blocks, hours = sums.num.shape
+    return Sums(*(np.moveaxis(a, 1, 2).reshape(values, blocks, models * hours) for a in (sums.num, sums.den)))
 
 
 def _compare(sums: Sums, index: int, kind: Kind) -> Contrast | None:
