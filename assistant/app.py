@@ -37,7 +37,11 @@ def create_app(settings: Settings) -> Litestar:
     for playbook in (settings.playbook, rules.PLAYBOOK):
         library.playbook(playbook)  # refused at the start rather than at the first alert
     workspace = Workspace.open(
-        settings.data_dir, settings.snapshot_roots, settings.baseline_days, settings.samples_kept
+        settings.data_dir,
+        settings.snapshot_roots,
+        settings.baseline_days,
+        settings.samples_kept,
+        settings.factories,
     )
     bell = Bell()
     driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))

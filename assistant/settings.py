@@ -13,6 +13,7 @@ FILE_VARIABLE = "HAWKEYE_CONFIG"
 PREFIX = "HAWKEYE_"
 _PATHS = ("data_dir", "snapshot_roots", "playbook_folders")
 _LISTS = ("snapshot_roots", "playbook_folders")
+_TABLES = ("factories",)
 
 
 class SettingsError(ValueError):
@@ -40,6 +41,10 @@ class Settings(BaseModel):
     samples_kept: Annotated[
         int, Field(ge=0, le=1_000_000, description="how many samples of each model are kept as rows; 0 keeps none")
     ] = 20_000
+    factories: Annotated[
+        dict[str, Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")]],
+        Field(description="model → `package.module:function` that makes its module, for snapshots of weights alone"),
+    ] = {}
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
 
 
@@ -84,9 +89,19 @@ def _beside(folder: Path, value: object) -> object:
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
-    """Lists are separated as in PATH. A variable of ours that is no setting stays: other commands may read it."""
+    """Lists are separated as in PATH, tables are `name=value` with commas between.
+
+    A variable of ours that is no setting stays: other commands may read it.
+    """
     found = {name: env[variable(name)] for name in Settings.model_fields if env.get(variable(name))}
-    return {n: [p for p in v.split(os.pathsep) if p] if n in _LISTS else v for n, v in found.items()}
+    return {name: _spelled_out(name, value) for name, value in found.items()}
+
+
+def _spelled_out(name: str, value: str) -> object:
+    if name in _LISTS:
+        return [part for part in value.split(os.pathsep) if part]
+    pairs = [part.partition("=") for part in value.split(",") if part]
+    return {key.strip(): told.strip() for key, _, told in pairs} if name in _TABLES else value
 
 
 def _fault(where: tuple[int | str, ...], what: str, kind: str, origin: Mapping[str, str]) -> str:

@@ -22,6 +22,11 @@ class Artifacts:
         record = self._models.snapshot(snapshot)
         return None if record is None or record.artifact is None else self.find(record.artifact)
 
+    def model_of(self, snapshot: str) -> str | None:
+        """The model that a snapshot is of; None for an unknown one."""
+        record = self._models.snapshot(snapshot)
+        return None if record is None else record.model
+
     def find(self, artifact: str) -> Path:
         """The file of an artifact. Raises `UnreadableArtifact` as `of` does."""
         parts = PurePosixPath(artifact.replace("\\", "/")).parts

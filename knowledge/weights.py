@@ -1,6 +1,7 @@
 """The weights of snapshots, from files below the configured roots."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -29,9 +30,14 @@ class SnapshotFiles:
         path = self._artifacts.of(snapshot)
         if path is None:
             return None
-        if path.suffix not in READERS:
-            raise UnreadableArtifact(
-                f"{path.name} is refused: snapshots are files that end in {', '.join(READERS)}. "
-                "Publish the snapshot again as one of them"
-            )
-        return READERS[path.suffix](path)
+        return read_weights(path)
+
+
+def read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Tensor name → array, of any kind of file that holds weights. Raises `UnreadableArtifact`."""
+    if path.suffix not in READERS:
+        raise UnreadableArtifact(
+            f"{path.name} is refused: snapshots are files that end in {', '.join(READERS)}. "
+            "Publish the snapshot again as one of them"
+        )
+    return READERS[path.suffix](path)

@@ -1,6 +1,6 @@
 """Everything that stands in one data folder, opened together and closed together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -45,12 +45,18 @@ class Workspace:
 
     @classmethod
     def open(
-        cls, folder: Path, snapshot_roots: Sequence[Path] = (), baseline_days: int = 14, samples_kept: int = KEPT
+        cls,
+        folder: Path,
+        snapshot_roots: Sequence[Path] = (),
+        baseline_days: int = 14,
+        samples_kept: int = KEPT,
+        factories: Mapping[str, str] | None = None,
     ) -> "Workspace":
         """Open a data folder. Raises `knowledge.store.StoreError` with the reason and what to do.
 
         `snapshot_roots` are the folders that artifacts may lie in, besides `snapshots/` of the data folder.
-        `samples_kept` is how many samples of each model are kept as rows.
+        `samples_kept` is how many samples of each model are kept as rows. `factories` are model → function that makes
+        its module.
         """
         store = Store.open(folder)
         metrics, models, lineage = Metrics(store), Models(store), Lineage(store)
@@ -58,7 +64,7 @@ class Workspace:
         training, profiles, alerts = TrainingRuns(store), ProfileStore(folder / PROFILES), Alerts(store)
         pipelines = Pipelines(store, {"embedded": EmbeddedOrchestrator(folder / ORCHESTRATOR)})
         artifacts = Artifacts([folder / SNAPSHOTS, *snapshot_roots], models)
-        programs = SnapshotPrograms(artifacts)
+        programs = SnapshotPrograms(artifacts, factories)
         ports = Ports(
             metrics=metrics,
             models=models,

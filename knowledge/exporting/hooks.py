@@ -1,6 +1,6 @@
 """What hooks on modules show where not even the operators can be recorded: statistics, and no graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,8 +25,8 @@ class ModuleCall:
     largest: float
 
 
-def module_calls(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[ModuleCall, ...]:
-    """Every call of a part of `module` while it runs on `inputs`, in the order in which the calls ended.
+def module_calls(module: nn.Module, inputs: Mapping[str, Tensor]) -> tuple[ModuleCall, ...]:
+    """Every call of a part of `module` while it runs on `inputs`, given by name, in the order in which the calls ended.
 
     Raises whatever the module raises.
     """
@@ -38,7 +38,7 @@ def module_calls(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[ModuleCal
     ]
     try:
         with torch.no_grad():
-            module(*inputs)
+            module(**inputs)
     finally:
         for handle in handles:
             handle.remove()

@@ -19,7 +19,9 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from knowledge.exporting.proof import difference
 from tools.program.graph import Argument, InputTensor, Kind, Node, Output, Program, Ref
+from tools.program.interpreter import Interpreter
 
 TORCH = str(Path(torch.__file__).parent)
 LITERAL = "aten.lift_fresh"
@@ -35,14 +37,14 @@ class NotRecordable(Exception):
     """The run went through something that is no operator on tensors; the message says what."""
 
 
-def record(module: nn.Module, inputs: Sequence[Tensor], names: Sequence[str]) -> Program:
-    """What `module` does with `inputs`, which it is called with by place and which are called `names`.
+def record(module: nn.Module, inputs: Mapping[str, Tensor]) -> Program:
+    """What `module` does with `inputs`, which it is called with by name.
 
-    The sizes of all inputs are fixed. Notes say where the path depends on the rows. Raises `NotRecordable`, and
-    whatever the module raises on these rows.
+    The sizes of all inputs are fixed. Notes say where the path depends on the rows. The recording is run once and has
+    to give what the module gave. Raises `NotRecordable`, and whatever the module raises on these rows.
     """
     tape = _Tape()
-    for name, tensor in zip(names, inputs, strict=True):
+    for name, tensor in inputs.items():
         tape.bind(tensor, name)
     for prefix, group in (("p", module.named_parameters()), ("b", module.named_buffers())):
         for name, tensor in group:
@@ -50,23 +52,30 @@ def record(module: nn.Module, inputs: Sequence[Tensor], names: Sequence[str]) ->
 
     def call(*given: Tensor) -> Any:
         with _paths(module, tape.stack), tape:
-            return module(*given)
+            return module(**dict(zip(inputs, given, strict=True)))
 
     with torch.no_grad(), _taken_apart():
-        answer = torch.func.functionalize(call, remove="mutations")(*inputs)
-        results = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
-    outputs = tuple(tape.name_of(tensor) for tensor in results)
-    return Program(
+        answer = torch.func.functionalize(call, remove="mutations")(*inputs.values())
+    results = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
+    program = Program(
         nodes=tuple(tape.nodes),
         inputs=tuple(
             InputTensor(name, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
-            for name, tensor in zip(names, inputs, strict=True)
+            for name, tensor in inputs.items()
         ),
-        outputs=outputs,
+        outputs=tuple(tape.name_of(tensor) for tensor in results),
         weights=tape.weights,
         weight_names=tape.weight_names,
         notes=tuple(_notes(tape)),
     )
+    _prove(program, inputs, results)
+    return program
+
+
+def _prove(program: Program, inputs: Mapping[str, Tensor], results: Sequence[Tensor]) -> None:
+    again = Interpreter(program).run(list(inputs.values()))
+    if reason := difference(list(results), [again[name] for name in program.outputs]):
+        raise NotRecordable(f"run again on the same rows, it does not give the same. {reason}")
 
 
 class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -31,7 +31,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class _Column(_Strict):
+class ColumnDescription(_Strict):
     column: int = Field(ge=0)
     feature: str = Field(min_length=1)
     kind: Literal["dense", "categorical", "bag", "sequence"]
@@ -40,26 +40,36 @@ class _Column(_Strict):
     offsets: str | None = None
 
 
-class _File(_Strict):
+class Description(_Strict):
+    """All that the file says."""
+
     model: str
-    inputs: dict[str, list[_Column]]
+    inputs: dict[str, list[ColumnDescription]]
     notes: list[str] = Field(default_factory=list)
 
 
-def read_columns(artifact: Path, program: Program) -> Program:
-    """The program with its columns and notes; as it is where no file stands beside it. Raises `Refused`."""
-    path = artifact.with_name(f"{artifact.stem}.features.json")
+def read_description(artifact: Path) -> Description | None:
+    """What the file beside an artifact says; None where there is none. Raises `Refused`."""
+    path = _beside(artifact)
     if not path.is_file():
-        return program
+        return None
     if path.stat().st_size > JSON_LIMIT_BYTES:
         raise Refused(path.name, f"it is larger than {JSON_LIMIT_BYTES} bytes")
     try:
-        said = _File.model_validate(json.loads(path.read_bytes()))
+        return Description.model_validate(json.loads(path.read_bytes()))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise Refused(path.name, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     except (ValueError, RecursionError) as error:
         raise Refused(path.name, f"it is not JSON ({error})") from None
+
+
+def read_columns(artifact: Path, program: Program) -> Program:
+    """The program with its columns and notes; as it is where no file stands beside it. Raises `Refused`."""
+    said = read_description(artifact)
+    if said is None:
+        return program
+    path = _beside(artifact)
     tensors = {tensor.name: tensor for tensor in program.inputs}
     columns = []
     for name, listed in said.inputs.items():
@@ -70,7 +80,11 @@ def read_columns(artifact: Path, program: Program) -> Program:
     return replace(program, columns=tuple(columns), notes=(*program.notes, *said.notes))
 
 
-def _check(file: str, tensor: InputTensor, listed: list[_Column], tensors: dict[str, InputTensor]) -> None:
+def _beside(artifact: Path) -> Path:
+    return artifact.with_name(f"{artifact.stem}.features.json")
+
+
+def _check(file: str, tensor: InputTensor, listed: list[ColumnDescription], tensors: dict[str, InputTensor]) -> None:
     width = tensor.sizes[-1] if len(tensor.sizes) > 1 else 1
     seen: set[int] = set()
     for column in listed:

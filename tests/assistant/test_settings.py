@@ -25,6 +25,13 @@ def test_paths_in_the_file_are_beside_it_and_lists_in_variables_are_as_in_path(t
     assert settings.playbook_folders == (Path("a"), Path("b"))
 
 
+def test_factories_are_a_table_in_the_file_and_pairs_in_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "hawkeye.toml").write_text('[factories]\nranker = "ranking.models:build"\n')
+    assert load({}, tmp_path).factories == {"ranker": "ranking.models:build"}
+    settings = load({"HAWKEYE_FACTORIES": "ranker=a.b:c, late=d:e"}, tmp_path)
+    assert settings.factories == {"ranker": "a.b:c", "late": "d:e"}
+
+
 @pytest.mark.parametrize(
     ("toml", "env", "says"),
     [
@@ -33,6 +40,8 @@ def test_paths_in_the_file_are_beside_it_and_lists_in_variables_are_as_in_path(t
         ("prot = 1", {}, "'prot', which is no setting; there are: data_dir"),
         ("port = ", {}, "is not TOML"),
         ("snapshot_roots = 3", {}, "sets snapshot_roots"),
+        ("", {"HAWKEYE_FACTORIES": "ranker"}, "the environment sets factories"),
+        ("[factories]\nranker = 'os.system(1)'", {}, "sets factories"),
         ("", {"HAWKEYE_CONFIG": "/nowhere/h.toml"}, "cannot read the settings file /nowhere/h.toml"),
     ],
 )

@@ -120,7 +120,7 @@ def test_every_setting_with_its_variable_and_default() -> None:
     rows = {line.split("|")[1].strip(" `"): line for line in page("settings.md").splitlines() if line.startswith("| `")}
     assert list(rows) == list(Settings.model_fields)
     for name, field in Settings.model_fields.items():
-        default = "none" if field.default == () else str(field.default)
+        default = "none" if field.default in ((), {}) else str(field.default)
         says(rows[name], variable(name), *([default] if default != "none" else []))
 
 
