@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 JSON_LIMIT_BYTES = 64 << 20
-ENTRIES_LIMIT = 200_000
+DIRECTORY_LIMIT_BYTES = 16 << 20
+MESSAGE_LIMIT = 500
+NAME_LIMIT = 1_000
 REFUSED = (("aotinductor/", "compiled code"), ("custom_obj_", "a pickled object"), ("opaque_obj_", "an opaque object"))
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
 ENCRYPTED = 0x1
@@ -23,13 +25,14 @@ class Refused(Exception):
     """An entry and the reason; `knowledge.pt2` adds the file and what to do."""
 
     def __init__(self, entry: str, reason: str) -> None:
-        super().__init__(f"entry {entry!r}: {reason}" if entry else reason)
+        message = f"entry {entry!r}: {reason}" if entry else reason
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in message[:MESSAGE_LIMIT]))
 
 
 class Strict(BaseModel):
     """A piece of the file's JSON. Keys that are not asked for are not looked at."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 Piece = TypeVar("Piece", bound=Strict)
@@ -74,10 +77,8 @@ class Archive:
 
 def open_archive(file: BinaryIO) -> Archive:
     """The entries of an opened file, mapped into memory. Writing to the map leaves the file as it is."""
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(_Capped(file)) as archive:
         entries = archive.infolist()
-    if len(entries) > ENTRIES_LIMIT:
-        raise Refused("", f"it has {len(entries)} entries, more than {ENTRIES_LIMIT}")
     raw = np.memmap(file, dtype=np.uint8, mode="c")
     places: dict[str, tuple[int, int, int]] = {}
     roots = {PurePosixPath(entry.filename).parts[:1] for entry in entries}
@@ -95,6 +96,24 @@ def open_archive(file: BinaryIO) -> Archive:
         if said != expected:
             raise Refused(name, f"it says {said!r} and not {expected!r}")
     return opened
+
+
+class _Capped:
+    """A file for zipfile, which reads the directory in one piece, as large as the file says that it is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size > DIRECTORY_LIMIT_BYTES:
+            raise Refused("", f"its directory claims {size} bytes, more than {DIRECTORY_LIMIT_BYTES}")
+        return self._file.read(size if size >= 0 else DIRECTORY_LIMIT_BYTES)
+
+
+def plain_name(name: str) -> bool:
+    """Whether a name can be shown to a person as it is."""
+    return 0 < len(name) <= NAME_LIMIT and name.isprintable()
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from knowledge.pt2.archive import Refused, Strict
+from knowledge.pt2.archive import Refused, Strict, plain_name
 from knowledge.pt2.tensors import DTYPES
 from tools.program.graph import Argument, Kind, Node, Output, Ref
 
@@ -102,7 +102,7 @@ def _node(index: int, raw: RawNode, known: set[str]) -> Node:
     module, module_class = _module(raw.metadata.get("nn_module_stack", ""))
     return Node(
         index=index,
-        name=raw.name or (flat[0] if flat else f"node_{index}"),
+        name=text_at({"name": raw.name}, "name") if raw.name else flat[0] if flat else f"node_{index}",
         operator=raw.target.removeprefix("torch.ops.").removeprefix("_"),
         arguments=tuple(positional),
         keywords=keywords,
@@ -113,14 +113,30 @@ def _node(index: int, raw: RawNode, known: set[str]) -> Node:
     )
 
 
-def member(union: Union) -> tuple[str, Any]:
+def member(union: Any) -> tuple[str, Any]:
     """The one key of a tagged value, and what stands under it. Raises `Malformed`."""
-    if len(union) != 1:
-        raise Malformed(f"a value must have one key, and has {sorted(union)}")
-    return next(iter(union.items()))
+    if not isinstance(union, dict) or len(union) != 1:
+        raise Malformed(f"{_shown(union)} should have been an object with one key")
+    (pair,) = union.items()
+    return pair
 
 
-def argument_of(union: Union, known: set[str]) -> Argument:
+def at(value: Any, key: str) -> Any:
+    """What stands under a key of an object; None where there is nothing. Raises `Malformed`."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{_shown(value)} should have been an object")
+    return value.get(key)
+
+
+def text_at(value: Any, key: str) -> str:
+    """The name under a key of an object. Raises `Malformed` where there is none, or one that cannot be shown."""
+    name = at(value, key)
+    if not isinstance(name, str) or not plain_name(name):
+        raise Malformed(f"{_shown(value)} should have had a plain name under {key!r}")
+    return name
+
+
+def argument_of(union: Any, known: set[str]) -> Argument:
     """A tagged argument as plain data. Raises `Malformed`, also for a name that is not in `known`."""
     kind, value = member(union)
     if kind in UNSUPPORTED:
@@ -130,7 +146,7 @@ def argument_of(union: Union, known: set[str]) -> Argument:
     if kind == "as_tensor":
         return _reference(value, "name", known)
     if kind == "as_optional_tensor":
-        return argument_of(_dict(value), known)
+        return argument_of(value, known)
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
         return _symbolic(value, known)
     if kind in SCALARS:
@@ -140,7 +156,7 @@ def argument_of(union: Union, known: set[str]) -> Argument:
     if kind == "as_tensors":
         return tuple(_reference(item, "name", known) for item in _list(value))
     if kind == "as_optional_tensors":
-        return tuple(argument_of(_dict(item), known) for item in _list(value))
+        return tuple(argument_of(item, known) for item in _list(value))
     if kind in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
         return tuple(_symbolic(item, known) for item in _list(value))
     if kind.endswith("s") and kind[:-1] in SCALARS:
@@ -150,7 +166,7 @@ def argument_of(union: Union, known: set[str]) -> Argument:
 
 def _symbolic(value: Any, known: set[str]) -> Argument:
     """A number, or the name of one that an earlier node computes. Expressions are not looked at."""
-    kind, inner = member(_dict(value))
+    kind, inner = member(value)
     if kind == "as_name":
         return _reference(value, "as_name", known)
     if kind in SCALARS:
@@ -159,8 +175,8 @@ def _symbolic(value: Any, known: set[str]) -> Argument:
 
 
 def _reference(value: Any, key: str, known: set[str]) -> Ref:
-    name = _dict(value).get(key)
-    if not isinstance(name, str) or name not in known:
+    name = text_at(value, key)
+    if name not in known:
         raise Malformed(f"it reads the value {name!r}, which nothing before it gives")
     return Ref(name)
 
@@ -170,36 +186,27 @@ def _output(union: Union) -> Output:
     if kind == "as_none":
         return None
     if kind == "as_tensor":
-        return _name(value, "name")
+        return text_at(value, "name")
     if kind == "as_tensors":
-        return tuple(_name(item, "name") for item in _list(value))
+        return tuple(text_at(item, "name") for item in _list(value))
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
-        return _name(value, "as_name")
+        return text_at(value, "as_name")
     raise Malformed(f"an output is of the kind {kind!r}, which is not supported")
 
 
-def _name(value: Any, key: str) -> str:
-    name = _dict(value).get(key)
-    if not isinstance(name, str) or not name:
-        raise Malformed("an output has no name")
-    return name
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise Malformed(f"{str(value)[:40]!r} should have been an object")
-    return value
+def _shown(value: Any) -> str:
+    return repr(str(value)[:40])
 
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise Malformed(f"{str(value)[:40]!r} should have been a list")
+        raise Malformed(f"{_shown(value)} should have been a list")
     return value
 
 
 def _int(value: Any) -> int:
     if type(value) is not int or not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
-        raise Malformed(f"{str(value)[:40]!r} should have been a whole number of 64 bits")
+        raise Malformed(f"{_shown(value)} should have been a whole number of 64 bits")
     return value
 
 
@@ -207,7 +214,7 @@ def _float(value: Any) -> float:
     if isinstance(value, str) and value in FLOATS:
         return FLOATS[value]
     if type(value) not in (int, float):
-        raise Malformed(f"{str(value)[:40]!r} should have been a number")
+        raise Malformed(f"{_shown(value)} should have been a number")
     try:
         return float(value)
     except OverflowError:
@@ -216,24 +223,24 @@ def _float(value: Any) -> float:
 
 def _bool(value: Any) -> bool:
     if type(value) is not bool:
-        raise Malformed(f"{str(value)[:40]!r} should have been true or false")
+        raise Malformed(f"{_shown(value)} should have been true or false")
     return value
 
 
 def _string(value: Any) -> str:
     if type(value) is not str:
-        raise Malformed(f"{str(value)[:40]!r} should have been a text")
+        raise Malformed(f"{_shown(value)} should have been a text")
     return value
 
 
 def _dtype(value: Any) -> Kind:
     if _int(value) not in DTYPES:
         raise Malformed(f"the dtype {value} is not supported")
-    return Kind("dtype", DTYPES[value][0])
+    return Kind("dtype", DTYPES[value])
 
 
 def _device(value: Any) -> Kind:
-    return Kind("device", _string(_dict(value).get("type")))
+    return Kind("device", text_at(value, "type"))
 
 
 def _layout(value: Any) -> Kind:
@@ -265,7 +272,7 @@ CONSTANTS: dict[str, Callable[[Any], Kind]] = {
 def _module(stack: str) -> tuple[str | None, str | None]:
     """The path and the class of the innermost module. The stack is "key,path,class;key,path,class"."""
     parts = list(_split(stack.rpartition(";")[2]))
-    if len(parts) != 3 or parts[0] == NO_MODULE:
+    if len(parts) != 3 or parts[0] == NO_MODULE or not plain_name(stack):
         return None, None
     return parts[1] or None, parts[2].rpartition(".")[2] or None
 
@@ -290,4 +297,5 @@ def _source(trace: str) -> str | None:
     path, _, rest = own[-1].removeprefix('File "').partition('", line ')
     line, _, function = rest.partition(", in ")
     name = path.replace("\\", "/").rpartition("/")[2]
-    return f"{name}:{line} in {function}" if line.isdigit() and function else None
+    source = f"{name}:{line} in {function}"
+    return source if line.isdigit() and function and plain_name(source) else None

@@ -1,11 +1,11 @@
 """The signature of a `.pt2` file: which weight, constant or input stands behind each name of its graph."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from knowledge.pt2.archive import Archive, Refused, Strict
-from knowledge.pt2.graph import Malformed, RawNode, Union, member, nodes_of
+from knowledge.pt2.graph import Malformed, RawNode, Union, at, member, nodes_of, text_at
 from knowledge.pt2.tensors import DTYPES, read_tensors
 from knowledge.stored_tensor import StoredTensor
 from tools.program.graph import InputTensor, Program
@@ -78,15 +78,15 @@ def _program(archive: Archive, entry: str, module: _Module) -> Program:
     for spec in module.signature.input_specs:
         kind, content = member(spec)
         if kind in WEIGHTS:
-            name, target = _tensor_name(content.get("arg")), content.get(WEIGHTS[kind])
+            name, target = text_at(at(content, "arg"), "name"), text_at(content, WEIGHTS[kind])
             if target not in stored:
                 raise Malformed(f"the {kind.replace('_', ' ')} {target!r} is not among the stored tensors")
             _refuse_taken(name, weight_names, inputs)
             weight_names[name] = target
         elif kind == "user_input":
-            argument, value = member(content.get("arg"))
+            argument, value = member(at(content, "arg"))
             if argument == "as_tensor":
-                name = _tensor_name(value)
+                name = text_at(value, "name")
                 _refuse_taken(name, weight_names, inputs)
                 inputs.append(_input(name, module.graph.tensor_values))
             elif argument in ("as_sym_int", "as_sym_float", "as_sym_bool"):
@@ -109,19 +109,12 @@ def _refuse_taken(name: str, weights: dict[str, str], inputs: list[InputTensor])
         raise Malformed(f"the value {name!r} is given twice")
 
 
-def _tensor_name(value: Any) -> str:
-    name = value.get("name") if isinstance(value, dict) else None
-    if not isinstance(name, str) or not name:
-        raise Malformed("an input has no name")
-    return name
-
-
 def _input(name: str, metas: dict[str, _Meta]) -> InputTensor:
     """The text of a symbolic size is not looked at: the size is open."""
     if name not in metas or metas[name].dtype not in DTYPES:
         raise Malformed(f"the input {name!r} has no known type")
     sizes = tuple(_size(size) for size in metas[name].sizes)
-    return InputTensor(name, DTYPES[metas[name].dtype][0], sizes)
+    return InputTensor(name, DTYPES[metas[name].dtype], sizes)
 
 
 def _size(size: Union) -> int | None:
@@ -142,10 +135,11 @@ def _outputs(specs: list[Union], known: set[str]) -> tuple[str, ...]:
             continue
         if kind not in ("user_output", "loss_output"):
             raise Malformed(f"an output is a {kind.replace('_', ' ')}, which is not supported")
-        argument, value = ("as_tensor", content.get("arg")) if kind == "loss_output" else member(content.get("arg"))
+        value = at(content, "arg")
+        argument, value = ("as_tensor", value) if kind == "loss_output" else member(value)
         if argument != "as_tensor":
             continue
-        name = _tensor_name(value)
+        name = text_at(value, "name")
         if name not in known:
             raise Malformed(f"the output {name!r} is not computed by the graph")
         names.append(name)

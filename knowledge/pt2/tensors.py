@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from knowledge.pt2.archive import Archive, Refused, Strict
+from knowledge.pt2.archive import Archive, Refused, Strict, plain_name
 from knowledge.stored_tensor import CLAIM_FACTOR, Misfit, StoredTensor
 
 # torch._export.serde.schema.ScalarType gives the numbers.
@@ -32,7 +32,7 @@ STRIDED = 7
 WEIGHTS, CONSTANTS = "data/weights/", "data/constants/"
 CONFIGS = {WEIGHTS: "_weights_config.json", CONSTANTS: "_constants_config.json"}
 
-Whole = Annotated[int, Field(ge=0, le=2**62, strict=True)]
+Whole = Annotated[int, Field(ge=0, le=2**62)]
 
 
 class _Size(Strict):
@@ -51,7 +51,7 @@ class _Meta(Strict):
 
 class _Payload(Strict):
     path_name: str
-    use_pickle: bool = Field(strict=True)
+    use_pickle: bool
     tensor_meta: _Meta | None = None
 
 
@@ -70,6 +70,8 @@ def read_tensors(archive: Archive) -> Iterator[tuple[str, StoredTensor]]:
                 raise Refused(folder, "it must describe one model, and describes 0")
             continue
         for name, payload in archive.json_of(entry, _Config).config.items():
+            if not plain_name(name):
+                raise Refused(entry, f"the name {name[:40]!r} is not a plain one")
             if name in seen:
                 raise Refused(entry, f"the tensor {name!r} is there twice")
             seen.add(name)
