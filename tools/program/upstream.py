@@ -1,103 +1,164 @@
 """From the first bad value of a program back to the features, rows and values, or to the weight, that made it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from tools.program import blame
 from tools.program.badness import Badness
+from tools.program.batch import Batch
+from tools.program.causes import Cause, Trace, WeightCause
+from tools.program.company import explain_company, mixing_node, spreads
+from tools.program.explanation import Explained, explain, join, like_examined
+from tools.program.origin import Origin
+from tools.program.suspects import Case, suspects
+from tools.program.targets import reaching
+from tools.program.trials import Trials
+from tools.program.units import Units
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tools.program.interpreter import Interpreter
 
+__all__ = ["Cause", "Trace", "WeightCause", "trace"]
+
 MOST_ROWS = 32
-"""How many bad rows are examined one by one; the others are tried with the fixes that were found for these."""
-MOST_CAUSES = 8
-"""How many causes are looked for in one row."""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A feature whose values, in some rows, are a cause.
-
-    `feature` is None where no column says what it is: then `input` and `columns` are its place. `values` has a tuple
-    for each of `rows`: the value of each column as it went in, or the ids of a bag or sequence (at most 16). `baseline`
-    is what it was replaced with, one for each column. `sufficient`: replacing it, together with the row's other
-    sufficient causes, heals the row. `necessary`: replacing it alone heals the row. For `x / (a - b)` with a = b, one
-    of a and b is sufficient and both are necessary; of two NaN features that each spoil the row both are sufficient
-    and neither is necessary.
-    """
-
-    feature: str | None
-    input: str
-    columns: tuple[int, ...]
-    kind: Literal["dense", "categorical", "bag", "sequence"]
-    rows: tuple[int, ...]
-    values: tuple[tuple[float, ...], ...]
-    baseline: tuple[float, ...]
-    sufficient: bool
-    necessary: bool
-
-
-@dataclass(frozen=True)
-class WeightCause:
-    """A weight that is a cause: `name` is its name in the model, `value` its name in the program.
-
-    `elements` is how many of its elements are bad: 0 where they are all unremarkable and it is named because the
-    operator that reads it stays bad whatever goes in. `places` are the first bad places along the first dimension (a
-    table's rows, a layer's units), at most 16. `rows` are the batch's rows that it spoils.
-    """
-
-    name: str
-    value: str
-    elements: int
-    places: tuple[int, ...]
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """Where bad values come from.
-
-    `origin`: `input` (values that are bad as they go in), `operator` (good values that an operator makes bad of),
-    `weight` (rows that stay bad whatever goes in, or a bad row of a table), `batch` (rows that are bad only in each
-    other's company); None where nothing bad reaches an output, or where it could not be settled. `node` is the index
-    of the first bad node: the operator itself, or the first one that reads the bad input or weight. `mixes` is the
-    index of the operator through which rows spoil others, and `company` are the rows that are bad only because of
-    other rows.
-
-    `rows_bad` are all rows that are bad at the target, `rows_examined` those looked at one by one, in no meaningful
-    order but the same for any order of the rows, and `rows_explained` those that the causes account for. `forwards` is
-    the cost, in rows × nodes run, in units of one plain run of the whole batch. `absorbed` are the nodes whose bad
-    values reach no output; `unsettled` says what is not known and why.
-    """
-
-    problem: Literal["non_finite", "extreme"]
-    origin: Literal["input", "weight", "operator", "batch"] | None = None
-    node: int | None = None
-    causes: tuple[Cause, ...] = ()
-    weights: tuple[WeightCause, ...] = ()
-    mixes: int | None = None
-    company: tuple[int, ...] = ()
-    rows_bad: tuple[int, ...] = ()
-    rows_examined: tuple[int, ...] = ()
-    rows_explained: tuple[int, ...] = ()
-    forwards: float = 0.0
-    absorbed: tuple[int, ...] = ()
-    unsettled: tuple[str, ...] = ()
-
-    @property
-    def sufficient(self) -> tuple[Cause, ...]:
-        """The fix that heals: replace these."""
-        return tuple(cause for cause in self.causes if cause.sufficient)
-
-    @property
-    def necessary(self) -> tuple[Cause, ...]:
-        """The values that the fault needs: replacing any one of them heals its rows."""
-        return tuple(cause for cause in self.causes if cause.necessary)
+"""How many bad rows are examined one by one at a time; the others are tried with the fixes found for these."""
+MOST_TURNS = 3
+"""How often more rows are examined, where the fixes that were found do not mend the others."""
 
 
 def trace(interpreter: "Interpreter", inputs: Sequence["Tensor"], bad: Badness) -> Trace:
-    """Find the origin of bad values and their causes."""
-    raise NotImplementedError
+    """Find where the bad values of a batch begin, and what of its rows, or which weight, makes them.
+
+    The inputs are as `Interpreter.run` takes them; the rows are never changed. What is bad and reaches no output of
+    the model is noted, not accused. The answer does not depend on the order of the rows. Raises `RunFailed` where the
+    program does not run on these inputs.
+    """
+    batch = Batch(interpreter.program, inputs)
+    if batch.rows == 0:
+        return Trace(bad.problem, unsettled=("the batch has no rows",))
+    trials = Trials(interpreter, batch, bad)
+    seen = trials.observe()
+    reach = reaching(trials, seen)
+    if not reach.targets:
+        return Trace(bad.problem, absorbed=reach.absorbed, forwards=trials.forwards)
+    case = suspects(trials, Units(batch, good=~reach.rows), seen, reach)
+    rows = _by_content(batch, reach.rows)
+    beside = spreads(case, rows[:MOST_ROWS])
+    if beside is None and bool((~reach.rows).any()):  # the baseline is at fault, not the weights: a row turned out good
+        case.units.from_row(int(_by_content(batch, ~reach.rows)[0]))
+        beside = spreads(case, rows[:MOST_ROWS])
+    if beside:
+        found = _of_company(case)
+    elif beside is None and case.found and case.found[0].value in case.bad_weights:
+        found = _stays_bad(case)
+    else:
+        explained, examined = _explain_all(case, rows)
+        found = replace(_of_rows(case, explained), rows_examined=tuple(examined.tolist()))
+        if beside is None and not bool(explained.healed.any()):
+            found = replace(_stays_bad(case), rows_examined=found.rows_examined)
+    every = tuple(reach.rows.nonzero()[:, 0].tolist())
+    return replace(found, rows_bad=every, absorbed=reach.absorbed, forwards=trials.forwards)
+
+
+def _by_content(batch: Batch, chosen: "Tensor") -> "Tensor":
+    """The chosen rows (bool → indices) in an order that does not depend on where they stand in the batch."""
+    import torch
+
+    rows = chosen.nonzero()[:, 0].tolist()
+    return torch.tensor(sorted(rows, key=batch.digest), dtype=torch.long)
+
+
+def _explain_all(case: Case, rows: "Tensor") -> tuple[Explained, "Tensor"]:
+    """Explain some rows, try their fixes on the others, and again. Answers also with the rows that were examined."""
+    import torch
+
+    parts, examined = [], []
+    for _ in range(MOST_TURNS):
+        examined.append(rows[:MOST_ROWS])
+        parts.append(explain(case, rows[:MOST_ROWS]))
+        others = like_examined(case, rows[MOST_ROWS:], parts[-1])
+        parts.append(others.where(others.healed))
+        rows = others.rows[~others.healed]
+        if not len(rows):
+            break
+    return join(parts), torch.cat(examined)
+
+
+def _of_rows(case: Case, explained: Explained) -> Trace:
+    """Rows that are bad by themselves: each has its own causes."""
+    mended = explained.where(explained.healed)
+    causes = blame.named_causes(case, mended)
+    origin = blame.commonest(blame.first_origins(case.found, mended.rows))
+    bad, unsettled = int(case.bad.sum()), []
+    if left := bad - len(mended.rows):
+        unsettled.append(
+            f"{left} of {bad} bad rows are not explained: they have more causes than are looked for, or other ones "
+            "than the rows that were examined"
+        )
+    if more := int((~mended.reduced).sum()):
+        unsettled.append(f"{more} rows have so many causes that it was not tried which of them can be spared")
+    rows = tuple(sorted(mended.rows.tolist()))
+    return _trace(case, origin, causes, blame.bad_weights(case, causes), rows, unsettled)
+
+
+def _stays_bad(case: Case) -> Trace:
+    """Rows that are bad with everything at baseline: a weight, or what the operator does with good ones."""
+    first = blame.commonest(blame.first_origins(case.found, case.bad.nonzero()[:, 0]))
+    weights = blame.bad_weights(case, ())
+    unsettled = ["the rows stay bad with all features at their baseline, and no row is good"]
+    if first is not None and not weights:
+        weights = blame.weights_of(case, first)
+        if not weights:
+            unsettled.append(
+                "the operator reads no weight: look at its constants, or at its inputs in the model's code"
+            )
+    rows = tuple(case.bad.nonzero()[:, 0].tolist()) if weights else ()
+    answer = _trace(case, first, (), weights, rows, unsettled)
+    return replace(answer, origin="weight") if weights else answer
+
+
+def _of_company(case: Case) -> Trace:
+    """Rows that spoil other rows, through an operator that mixes them."""
+    explained = explain_company(case)
+    mixes = mixing_node(case)
+    place = mixes.index if mixes is not None else None
+    rows = tuple(case.bad.nonzero()[:, 0].tolist())
+    if explained is None:
+        unsettled = ["the rows are bad in each other's company only: with others beside them they are good"]
+        answer = _trace(case, case.found[0] if case.found else None, (), (), rows, unsettled)
+        return replace(answer, origin="batch", mixes=place, company=rows)
+    causes = blame.named_causes(case, explained)
+    origin = blame.commonest(blame.first_origins(case.found, explained.rows))
+    answer = _trace(case, origin, causes, blame.bad_weights(case, causes), rows, [])
+    return replace(answer, mixes=place, company=tuple(sorted(set(rows) - set(explained.rows.tolist()))))
+
+
+def _trace(
+    case: Case,
+    origin: Origin | None,
+    causes: tuple[Cause, ...],
+    weights: tuple[WeightCause, ...],
+    explained: tuple[int, ...],
+    unsettled: Sequence[str],
+) -> Trace:
+    reader = blame.first_reader(case, origin) if origin is not None else None
+    return Trace(
+        problem=case.trials.bad.problem,
+        origin=_kind(case, origin),
+        node=reader.index if reader is not None else None,
+        causes=causes,
+        weights=weights,
+        rows_explained=explained,
+        unsettled=tuple(unsettled),
+    )
+
+
+def _kind(case: Case, origin: Origin | None) -> Literal["input", "weight", "operator"] | None:
+    if origin is None:
+        return None
+    if origin.node is not None:
+        return "operator"
+    return "weight" if origin.value in case.bad_weights else "input"

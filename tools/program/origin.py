@@ -1,0 +1,253 @@
+"""Which values of a run are bad, in which rows, and where the badness that reaches the targets begins."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tools.program.badness import Badness
+from tools.program.graph import Argument, Node, Program
+from tools.program.slices import gives, reads
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tools.program.interpreter import Interpreter
+
+
+@dataclass
+class Observation:
+    """The bad values of one run: for each the rows (bool) in which it is bad.
+
+    A value without a row of its own for each row of the batch is bad in all rows where it is bad at all: these are in
+    `shared`, those with rows in `by_row`. `infinite` are the bad values that hold no NaN (a weight: nothing bad but
+    minus infinity). `seen_through` has, for a value that is not judged, the rows in which it is made of bad ones.
+    """
+
+    rows: int
+    bad: dict[str, "Tensor"] = field(default_factory=dict)
+    infinite: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
+    by_row: set[str] = field(default_factory=set)
+    seen_through: dict[str, "Tensor"] = field(default_factory=dict)
+
+    def of(self, name: str) -> "Tensor | None":
+        """The rows in which a value is bad, or made of bad values; None where there are none."""
+        return self.bad.get(name, self.seen_through.get(name))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A bad value that is made of good ones only, in some rows (bool): a weight, an input, or a node's output."""
+
+    value: str
+    node: Node | None
+    rows: "Tensor"
+
+
+def observe(
+    interpreter: "Interpreter",
+    inputs: Sequence["Tensor"],
+    bad: Badness,
+    rows: int,
+    varying: Collection[str],
+) -> Observation:
+    """Run once and look at every value: inputs first, then the outputs of the nodes in their order.
+
+    `varying` are the values that depend on the inputs (`slices.forward`). Weights are not looked at: `add_weights`.
+    """
+    import torch
+
+    seen = Observation(rows)
+    for tensor, value in zip(interpreter.program.inputs, inputs, strict=True):
+        if bad.judges(tensor.name, value):
+            _look(seen, bad, tensor.name, value, varying)
+
+    def watch(node: Node, result: Any) -> None:
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        for name, value in zip(_places(node), results, strict=True):
+            if name is None or not isinstance(value, torch.Tensor):
+                continue
+            if bad.judges(name, value):
+                _look(seen, bad, name, value, varying)
+            elif bad.problem == "extreme" and value.is_floating_point():
+                _place_rows(seen, name, value, varying)
+                _see_through(seen, name, node)
+
+    interpreter.run(inputs, watch=watch)
+    return seen
+
+
+def scan_weights(program: Program, bad: Badness, names: Collection[str]) -> dict[str, "Tensor"]:
+    """The bad ones among these weights: value name → True at each bad element."""
+    weights = {name: program.weights[name] for name in names}
+    found = {
+        name: weight for name, weight in weights.items() if bad.judges(name, weight) and bad.anywhere(name, weight)
+    }
+    return {name: bad.elements(name, weight) for name, weight in found.items()}
+
+
+def add_weights(seen: Observation, program: Program, weights: Mapping[str, "Tensor"]) -> None:
+    """Enter bad weights (`scan_weights`) in an observation. A weight has no rows: it is bad in all."""
+    import torch
+
+    for name, elements in weights.items():
+        seen.bad[name] = torch.ones(seen.rows, dtype=torch.bool)
+        seen.shared.add(name)
+        if bool((program.weights[name][elements] == -math.inf).all()):
+            seen.infinite.add(name)
+
+
+def bad_rows(bad: Badness, name: str, value: "Tensor", rows: int) -> "Tensor":
+    """The rows (bool) in which a value is bad; all of them where it has no rows of its own."""
+    import torch
+
+    axis = _row_axis(value, rows)
+    elements = bad.elements(name, value)
+    if axis is None:
+        return elements.any().expand(rows)
+    return (
+        elements.movedim(axis, 0).reshape(rows, -1).any(1) if elements.numel() else torch.zeros(rows, dtype=torch.bool)
+    )
+
+
+def _row_axis(value: "Tensor", rows: int) -> int | None:
+    """The dimension that stands for the rows: the first, or the second where time comes first."""
+    return next((axis for axis in (0, 1) if value.dim() > axis and value.shape[axis] == rows), None)
+
+
+def _look(seen: Observation, bad: Badness, name: str, value: "Tensor", varying: Collection[str]) -> None:
+    with_rows = _place_rows(seen, name, value, varying)
+    if not bad.anywhere(name, value):
+        return
+    seen.bad[name] = bad_rows(bad, name, value, seen.rows) if with_rows else value.new_ones(seen.rows).bool()
+    if not bool(value.isnan().any()):
+        seen.infinite.add(name)
+
+
+def _place_rows(seen: Observation, name: str, value: "Tensor", varying: Collection[str]) -> bool:
+    with_rows = name in varying and _row_axis(value, seen.rows) is not None
+    (seen.by_row if with_rows else seen.shared).add(name)
+    return with_rows
+
+
+def _see_through(seen: Observation, name: str, node: Node) -> None:
+    import torch
+
+    spoiled = [rows for taken in set(reads(node)) if (rows := seen.of(taken)) is not None]
+    if spoiled:
+        seen.seen_through[name] = torch.stack(spoiled).any(0)
+
+
+def _places(node: Node) -> list[str | None]:
+    """The names of a node's results, one for each: None where a result is not kept."""
+    if len(node.outputs) == 1 and isinstance(node.outputs[0], tuple):
+        return list(node.outputs[0])
+    return [output for output in node.outputs if not isinstance(output, tuple)]
+
+
+def alive(program: Program, seen: Observation, targets: Collection[str]) -> dict[str, "Tensor"]:
+    """The badness that reaches the targets through bad values: value name → rows (bool)."""
+    import torch
+
+    live = {name: seen.bad[name].clone() for name in targets if name in seen.bad}
+    for node in reversed(program.nodes):
+        reached = [live[name] for name in gives(node) if name in live]
+        if not reached:
+            continue
+        rows = torch.stack(reached).any(0)
+        for name in set(reads(node)):
+            taken = seen.of(name)
+            if taken is None:
+                continue
+            # Where rows are mixed, a row may be spoiled by another one: then the badness of that other row is alive.
+            own = taken & rows
+            own = own if bool(own.any()) else taken
+            live[name] = live[name] | own if name in live else own
+    return live
+
+
+def origins(
+    program: Program,
+    seen: Observation,
+    live: dict[str, "Tensor"],
+    excused: frozenset[str],
+) -> list[Origin]:
+    """The bad values that are made of good ones and reach the targets: weights, then inputs, then nodes in order.
+
+    `excused` values (`on_purpose`) are passed over in the rows where another origin is found.
+    """
+    strict = _origins(program, seen, live, excused)
+    covered = _rows_of(strict, seen.rows)
+    every = [origin for origin in _origins(program, seen, live, frozenset()) if bool((origin.rows & ~covered).any())]
+    if not strict:
+        return every
+    return strict + [Origin(origin.value, origin.node, origin.rows & ~covered) for origin in every]
+
+
+def _origins(program: Program, seen: Observation, live: dict[str, "Tensor"], excused: frozenset[str]) -> list[Origin]:
+    found = []
+    for name in (*program.weights, *(tensor.name for tensor in program.inputs)):
+        if name in live and name in seen.bad and name not in excused:
+            found.append(Origin(name, None, live[name]))
+    for node in program.nodes:
+        names = [name for name in gives(node) if name in live and name in seen.bad and name not in excused]
+        if not names:
+            continue
+        made = _made_here(node, names[0], seen, live, excused)
+        if made is not None and bool(made.any()):
+            found.append(Origin(names[0], node, made))
+    return found
+
+
+def _made_here(
+    node: Node, name: str, seen: Observation, live: dict[str, "Tensor"], excused: frozenset[str]
+) -> "Tensor | None":
+    """The rows in which a node makes a bad value of good ones. A value without rows must have only good ones."""
+    rows = live[name]
+    for taken in set(reads(node)) - excused:
+        spoiled = seen.of(taken)
+        if spoiled is not None:
+            rows = rows & ~spoiled
+            if name in seen.shared and bool(spoiled.any()):
+                return None
+    return rows
+
+
+def on_purpose(program: Program, seen: Observation, good: "Tensor", known: frozenset[str]) -> frozenset[str]:
+    """The values whose infinities were put there on purpose, as those of an attention mask are; `known` ones too.
+
+    They are infinite and not NaN, and are so in rows that turn out `good`, or are written in the graph, or come of
+    others that are there on purpose.
+    """
+    excused = set(known)
+    for name in (*program.weights, *(tensor.name for tensor in program.inputs)):
+        if name in seen.infinite and name in seen.bad and bool((seen.bad[name] & good).any()):
+            excused.add(name)
+    for node in program.nodes:
+        for name in gives(node):
+            if name not in seen.infinite:
+                continue
+            spoiled = [taken for taken in reads(node) if seen.of(taken) is not None]
+            if (
+                bool((seen.bad[name] & good).any())
+                or _names_infinity(node)
+                or (spoiled and all(taken in excused for taken in spoiled))
+            ):
+                excused.add(name)
+    return frozenset(excused)
+
+
+def _names_infinity(node: Node) -> bool:
+    def infinite(argument: Argument) -> bool:
+        if isinstance(argument, tuple):
+            return any(infinite(item) for item in argument)
+        return isinstance(argument, float) and math.isinf(argument)
+
+    return any(infinite(argument) for argument in (*node.arguments, *node.keywords.values()))
+
+
+def _rows_of(found: Sequence[Origin], rows: int) -> "Tensor":
+    import torch
+
+    return torch.stack([origin.rows for origin in found]).any(0) if found else torch.zeros(rows, dtype=torch.bool)
