@@ -238,8 +238,9 @@ class Share(_Wire):
 class SnapshotLine(_Wire):
     """A snapshot on the timeline of its model: its standing, where it served, and how far its check is.
 
-    `running` is the tool that runs now, `answered` counts those that are through of `asked`. `reasons` say why the
-    outcome is what it is, or on what the check stopped; `investigation` is the one that a suspicion has opened.
+    `running` is the tool that runs now, `answered` counts those that are through of `asked`, and `stopped` says on
+    which error the check stopped. `reasons` say why the outcome is what it is; `investigation` is the one that a
+    suspicion has opened.
     """
 
     snapshot: str
@@ -248,6 +249,7 @@ class SnapshotLine(_Wire):
     shares: tuple[Share, ...]
     check: CheckState
     running: str | None = None
+    stopped: str | None = None
     answered: int = 0
     asked: int = 0
     outcome: CheckOutcome | None = None

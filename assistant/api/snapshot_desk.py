@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from urllib.parse import unquote
 
-from assistant.api.problems import ApiError, conflict, not_found, unprocessable
+from assistant.api.problems import conflict, not_found, unprocessable
 from assistant.publishing.checker import Checker
 from assistant.publishing.rules import TOOLS
 from assistant.wire import (
@@ -112,8 +112,6 @@ class SnapshotDesk:
         if check is None:
             never = {"check": CheckState.never, "outcome": CheckOutcome.not_checked, "reasons": (NEVER,)}
             return SnapshotLine.model_validate({**told, **never})
-        failure = self._checker.failure(record.snapshot)
-        stopped = (f"the check stopped: {failure}; it goes on when the service starts again",) if failure else ()
         return SnapshotLine.model_validate(
             {
                 **told,
@@ -121,7 +119,8 @@ class SnapshotDesk:
                 "running": check.running,
                 "answered": len(check.findings),
                 "outcome": check.outcome,
-                "reasons": stopped or check.reasons,
+                "stopped": self._checker.failure(record.snapshot),
+                "reasons": check.reasons,
                 "investigation": check.investigation,
             }
         )

@@ -14,6 +14,7 @@ _COMMANDS = {
     "investigate": "assistant.cli.investigate:investigate",
     "playbook": "assistant.cli.playbook:playbook",
     "serve": "assistant.cli.serve:serve",
+    "snapshot": "assistant.cli.snapshot:snapshot",
 }
 
 

@@ -6,31 +6,19 @@ The service runs in a thread with an event loop of its own. So Ctrl-C reaches a 
 import asyncio
 import threading
 from concurrent.futures import Future
-from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from assistant.app import create_app
-from assistant.cli.failures import Failure
 from assistant.cli.logs import logged_to
+from assistant.cli.service import Service
 from assistant.settings import Settings
-from assistant.wire import PREFIX, Problem
-
-W = TypeVar("W", bound=BaseModel)
+from assistant.wire import PREFIX
 
 
-class Refused(Failure):
-    """The API refused a request; the message is its own."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(". ".join([problem.detail.rstrip("."), *problem.errors]))
-        self.status = problem.status
-
-
-class Session:
+class Session(Service):
     """The service over one data folder, from `with` to the end of it."""
 
     def __init__(self, settings: Settings) -> None:
@@ -58,21 +46,9 @@ class Session:
         self._thread.join()
         self._logged.__exit__(kind, error, trace)
 
-    def get(self, kind: type[W], path: str, **query: str | float) -> W:
-        """GET a path below the prefix. Raises `Refused`."""
-        return kind.model_validate_json(self._send("GET", path, params=query))
-
-    def post(self, kind: type[W], path: str, body: BaseModel | dict[str, Any]) -> W:
-        """POST a body. Raises `Refused`."""
-        json = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
-        return kind.model_validate_json(self._send("POST", path, json=json))
-
-    def _send(self, method: str, path: str, **request: Any) -> bytes:
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
         sent = asyncio.run_coroutine_threadsafe(self._http.request(method, PREFIX + path, **request), self._loop)
-        response = sent.result()
-        if response.is_success:
-            return response.content
-        raise Refused(_problem(response))
+        return sent.result()
 
     def _run(self) -> None:
         try:
@@ -90,11 +66,3 @@ class Session:
         ):
             self._ready.set_result((asyncio.get_running_loop(), http))
             await self._stop.wait()
-
-
-def _problem(response: httpx.Response) -> Problem:
-    try:
-        return Problem.model_validate_json(response.content)
-    except ValidationError:
-        phrase = HTTPStatus(response.status_code).phrase
-        return Problem(title=phrase, status=response.status_code, detail=f"the service answered {phrase}")

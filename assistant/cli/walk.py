@@ -5,13 +5,13 @@ from http import HTTPStatus
 
 from assistant.cli.answers import Answers
 from assistant.cli.failures import Failure
-from assistant.cli.session import Refused, Session
+from assistant.cli.service import Refused, Service
 from assistant.wire import ApproveBody, Event, EventPage, InvestigationView, Status
 
 POLL_S = 20.0
 
 
-def walk(session: Session, investigation: str, answers: Answers, show: Callable[[Event], None]) -> InvestigationView:
+def walk(session: Service, investigation: str, answers: Answers, show: Callable[[Event], None]) -> InvestigationView:
     """From the first event to the verdict. Raises `Failure` where the walk stops on an error."""
     path, after = f"/investigations/{investigation}", -1
     while True:
@@ -25,7 +25,7 @@ def walk(session: Session, investigation: str, answers: Answers, show: Callable[
             _respond(session, session.get(InvestigationView, path), answers)
 
 
-def _respond(session: Session, view: InvestigationView, answers: Answers) -> None:
+def _respond(session: Service, view: InvestigationView, answers: Answers) -> None:
     if view.detail is not None:
         raise Failure(f"the investigation {view.summary.id} stopped: {view.detail}. Nothing of it is lost: resume it")
     path = f"/investigations/{view.summary.id}"
