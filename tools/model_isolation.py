@@ -18,6 +18,7 @@ from tools.stats.attribution import SNAPSHOT, Attribution, attribute, segments_o
 from tools.stats.attribution_report import charts, evidence, headline, ruled_out
 from tools.stats.block_judge import BlockJudge, agreed
 from tools.stats.blocks import HOUR_S, Blocks, aligned
+from tools.stats.clock_skew import skews, without
 from tools.stats.combination_effects import (
     Combinations,
     combinations_in_blocks,
@@ -117,7 +118,9 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
         )
     models = tuple(model.model for model in ports.models.models(product.product))
     tails = _tails(metric)
-    found = attribute(panels, tails, models)
+    skewed = skews(panels)
+    comparable = _panels(without(cubes, skewed), blocks) if skewed else panels
+    found = attribute(panels, comparable, tails, models, skewed)
     judges = {role: BlockJudge(panel, role, tails[role], segments_of(panel)) for role, panel in panels.items()}
     dimensions = [name for name in panels[MetricRole.topline].dimensions if name != SNAPSHOT]
     if found.raw.known:  # whole days, where the baseline holds enough of them
@@ -127,7 +130,7 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
         searched = combinations_in_steps(
             cubes[MetricRole.topline], dimensions, params.window, params.baseline, tails[MetricRole.topline]
         )
-    settled = settled_by(found, searched, lambda combination: agreed(judges, combination))
+    settled = found if skewed else settled_by(found, searched, lambda combination: agreed(judges, combination))
     lags = prediction_lags(cubes, found.suspects, tails, params.window, params.baseline)
     return _answer(metric, settled, searched, lags, params, names)
 

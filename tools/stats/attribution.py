@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tools.stats.accusation import (
     most_degraded,
     stands_out,
 )
+from tools.stats.clock_skew import Skew
 from tools.stats.mix import MixShift, MovedShare, mix_shift, moved_shares
 from tools.stats.newcomers import Newcomer, missing, newcomers
 from tools.stats.not_checked import not_checked
@@ -38,8 +39,8 @@ TRAFFIC_ROLES = (MetricRole.prediction_mean, MetricRole.label_rate, MetricRole.l
 @dataclass(frozen=True)
 class Attribution:
     """The decision with all that it stands on. `levels` float64[K+1] is the top line per block, the current one last;
-    `raw` tests it as it is and `adjusted` against what the label rate of the same hours predicts. `floor` is what a group
-    must add to the drop to be accused."""
+    `raw` tests it as it is and `adjusted` against what the label rate of the same hours predicts. `floor` is what a
+    group must add to the drop to be accused."""
 
     blocks: int
     levels: Floats
@@ -64,13 +65,18 @@ class Attribution:
     models_checked: tuple[str, ...]
     newcomers: tuple[Newcomer, ...]
     suspicious_newcomers: tuple[Newcomer, ...]
-    not_checked: tuple[str, ...]
+    not_checked: tuple[str, ...] = ()
 
 
 def attribute(
-    panels: Mapping[MetricRole, Panel], tails: Mapping[MetricRole, Tail], models: Sequence[str]
+    panels: Mapping[MetricRole, Panel],
+    comparable: Mapping[MetricRole, Panel],
+    tails: Mapping[MetricRole, Tail],
+    models: Sequence[str],
+    skewed: Sequence[Skew] = (),
 ) -> Attribution:
-    """Attribute the drop of the top line. `panels` by role, all over the same blocks; `models` are those registered."""
+    """Attribute the drop of the top line. `panels` by role, all over the same blocks; those that are `comparable` by
+    the hour lack the `skewed` sources; `models` are those registered."""
     topline = panels[MetricRole.topline]
     tail = tails[MetricRole.topline]
     segments = segments_of(topline)
@@ -80,21 +86,23 @@ def attribute(
     levels = _levels(topline)
     usual = _pooled(topline)
     tested: dict[MetricRole, Panel] = {
-        role: panel for role, panel in panels.items() if role is not MetricRole.label_rate
+        role: panel for role, panel in comparable.items() if role is not MetricRole.label_rate
     }
     change = float(levels[-1]) - usual
     sign = _sign(tail, change)
     raw = departure(levels[:-1], float(levels[-1]), tail)
     case = Case(
         raw,
-        _adjusted(panels, levels, tail),
+        _adjusted(comparable, levels, tail),
         mix_shift(topline, traffic, segments, tail, [d for d in topline.dimensions if d in (MODEL, ARM, *infra)]),
         find_suspects(tested, tails, segments, [*segments, *arm], infra),
         sign * change,
         sign,
         usual,
     )
-    return _decide(case, panels, tails, levels, usual, moved_shares(traffic, segments), models)
+    found = _decide(case, comparable, tails, levels, usual, moved_shares(traffic, segments))
+    new, absent = found.newcomers, missing(topline, [d for d in topline.dimensions if d != SNAPSHOT])
+    return replace(found, not_checked=not_checked(panels, models, found.models_checked, case.mix, new, absent, skewed))
 
 
 def segments_of(panel: Panel) -> list[str]:
@@ -109,7 +117,6 @@ def _decide(
     levels: Floats,
     usual: float,
     moved: Sequence[MovedShare],
-    models: Sequence[str],
 ) -> Attribution:
     checked = tuple(sorted({s.model for s in case.suspects if s.kind == "model" and s.model and s.departure.known}))
     accused = accused_models(case)
@@ -149,7 +156,6 @@ def _decide(
         models_checked=checked,
         newcomers=new,
         suspicious_newcomers=tuple(suspicious),
-        not_checked=not_checked(panels, models, checked, case.mix, new, missing(topline, dimensions)),
     )
 
 

@@ -10,7 +10,7 @@ from tools.stats.blocks import DAY_H, HOUR_S, Blocks
 from tools.stats.changepoint import Onset, onset
 from tools.stats.panel import Floats, Panel, Sums
 from tools.stats.robust import MIN_HISTORY, Tail
-from tools.stats.rollouts import hourly_contrast
+from tools.stats.rollout_dose import hourly_contrast
 from tools.stats.suspects import MODEL
 
 LEAD_H = 24

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tools.records import MetricRole
+from tools.stats.clock_skew import Skew
 from tools.stats.mix import MixShift
 from tools.stats.newcomers import Newcomer
 from tools.stats.panel import Panel
@@ -23,15 +24,17 @@ def not_checked(
     mix: MixShift,
     new: Sequence[Newcomer],
     missing: Sequence[tuple[str, float]],
+    skewed: Sequence[Skew],
 ) -> tuple[str, ...]:
-    """Models first, then values without a baseline or without points, then metrics and points."""
+    """Models first, then values whose clock is off, or without a baseline or points, then metrics and points."""
     topline = panels[MetricRole.topline]
     seen = {name for name in topline.coded(MODEL).names if name}
     new_models = {n.value: n for n in new if n.dimension == MODEL}
     notes = [
         f"model {name}: {_of_newcomer(new_models[name]) if name in new_models else _why(topline, name)}"
-        for name in sorted({*models, *seen} - set(checked))
+        for name in sorted({*models, *seen} - set(checked) - {s.value for s in skewed if s.dimension == MODEL})
     ]
+    notes += [s.text for s in skewed]
     notes += _first([f"{n.name}: {_of_newcomer(n)}" for n in new if n.dimension != MODEL])
     notes += _first([f"{name}: no points in the window; usually it has {share:.1%}" for name, share in missing])
     notes += [f"the mix over {name}: too many values to split with the others" for name in mix.left_out]
