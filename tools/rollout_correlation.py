@@ -142,7 +142,7 @@ def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metr
         clearances=() if accused else tuple(clearances(case)),
         reversals=tuple(case.reversals),
         shares=case.shares,
-        fell=any(case.fell(role) is not None for role in tails),
+        fell=case.any_fall,
         onset=case.onset,
         precedes=precedes(case.onset, candidates),
         latest=_latest(snapshots, candidates),

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tests.tools.timelines import ARMS, INCIDENT, MODELS, Plan, Stage, Where, daily, ramp, window
+from tests.tools.timelines import ARMS, INCIDENT, MODELS, SOAK_H, Plan, Stage, Where, daily, ramp, window
+from tools.contract import Finding
 
 CADENCES_H = (24, 72, 168)
-HOURLY, DAILY = (0, 2, 5, 9), (-47, -25, 0, 24)
+HOURLY, DAILY = (0, 2, 5, 9), (-47, -23, 0, 24)
 BAD = "asked/bad"
 NEW = "asked/new"
 
@@ -17,7 +18,7 @@ NEW = "asked/new"
 class Scenario:
     """A plan and its truth: the guilty snapshot, or None where no rollout of the model explains what happened.
     `follows_nothing` marks a timeline in which rollouts happen and the metric does not follow; `knowable` whether the
-    rollouts can be cleared there, and not only left alone."""
+    rollouts can be cleared there, and not only left alone; `mentions` what must be said to be unchecked."""
 
     plan: Plan
     guilty: str | None = None
@@ -25,19 +26,40 @@ class Scenario:
     knowable: bool = True
     mentions: str | None = None
 
+    def right(self, finding: Finding) -> bool:
+        """Whether the verdict is true: the guilty one named; or nobody, and the rollouts cleared where that can be."""
+        explains = finding.facts["explains"]
+        if self.guilty is not None:
+            return explains is True and finding.facts["snapshot"] == self.guilty
+        said = self.mentions is None or any(self.mentions in note for note in finding.not_checked)
+        return said and (explains is False or (explains is None and (self.follows_nothing or not self.knowable)))
+
+    @property
+    def target(self) -> str:
+        """The snapshot to go back to: the newest that is stable, of those before the guilty one."""
+        older = [s for s in self.plan.stages["asked"] if s.hour < INCIDENT - SOAK_H]
+        return [s.snapshot for s in older if s.snapshot not in self.plan.suspects][-1]
+
 
 def _others(rng: np.random.Generator, every_h: int) -> dict[str, list[Stage]]:
     """The usual rollouts of the other models, none of them near the incident."""
     return {m: daily(m, every_h, INCIDENT - 12 + int(rng.integers(-6, 0))) for m in MODELS[1:]}
 
 
-def _plan(seed: int, last: list[Stage], fault: Where | None, **changes: object) -> Plan:
-    """The model's usual rollouts, then `last`."""
+def _plan(seed: int, last: list[Stage], fault: Where | None) -> Plan:
+    """The model's usual rollouts, every day or three days or week, then `last`. On odd seeds the snapshot that would be
+    the next to go back to is suspect."""
     rng = np.random.default_rng([seed, 7])
     every_h = CADENCES_H[seed % len(CADENCES_H)]
-    stages = {**_others(rng, every_h), "asked": [*daily("asked", every_h, INCIDENT), *last]}
-    plan = Plan(seed=seed, stages=stages, fault=fault, window=window(INCIDENT + int(rng.integers(-1, 4)), 24))
-    return replace(plan, **changes)  # type: ignore[arg-type]
+    usual = daily("asked", every_h, min(INCIDENT, last[0].hour))
+    stable = list(dict.fromkeys(s.snapshot for s in usual if s.hour < INCIDENT - SOAK_H))
+    return Plan(
+        seed=seed,
+        stages={**_others(rng, every_h), "asked": [*usual, *last]},
+        fault=fault,
+        window=window(INCIDENT + int(rng.integers(-1, 4)), 24),
+        suspects=tuple(stable[-1:]) if seed % 2 else (),
+    )
 
 
 def served_by(*snapshots: str) -> Where:
@@ -57,7 +79,8 @@ def bad_ramp(seed: int) -> Scenario:
 
 def bad_ramp_of_days(seed: int) -> Scenario:
     """1%, 5%, 25%, 100% a day apart; the alert comes when a quarter is served."""
-    return Scenario(_plan(seed, ramp(BAD, INCIDENT, DAILY), served_by(BAD), window=window(INCIDENT, 36)), BAD)
+    plan = _plan(seed, ramp(BAD, INCIDENT, DAILY), served_by(BAD))
+    return Scenario(replace(plan, window=window(INCIDENT, 36)), BAD)
 
 
 def rolled_back(seed: int) -> Scenario:
@@ -143,8 +166,8 @@ def nothing(seed: int) -> Scenario:
 
 def nothing_in_days(seed: int) -> Scenario:
     """A ramp of days, and nothing follows."""
-    plan = _plan(seed, ramp(NEW, INCIDENT, DAILY), None, window=window(INCIDENT, 36))
-    return Scenario(plan, follows_nothing=True)
+    plan = _plan(seed, ramp(NEW, INCIDENT, DAILY), None)
+    return Scenario(replace(plan, window=window(INCIDENT, 36)), follows_nothing=True)
 
 
 def nothing_in_one_region(seed: int) -> Scenario:
@@ -155,8 +178,8 @@ def nothing_in_one_region(seed: int) -> Scenario:
 
 def swing(seed: int) -> Scenario:
     """The rollout lands on the turn of the day and week, when everything moves."""
-    plan = _plan(seed, ramp(NEW, INCIDENT, HOURLY), None, weekend=-0.5)
-    return Scenario(plan, follows_nothing=True)
+    plan = _plan(seed, ramp(NEW, INCIDENT, HOURLY), None)
+    return Scenario(replace(plan, weekend=-0.5), follows_nothing=True)
 
 
 SCENARIOS: dict[str, Callable[[int], Scenario]] = {

@@ -23,6 +23,8 @@ FIRST = datetime(2013, 4, 8, tzinfo=UTC)
 DAYS, AFTER_H = 21, 60
 INCIDENT = DAYS * 24 + 11
 """The hour, since FIRST, at which the plans let things happen."""
+SOAK_H = 60
+"""A snapshot is called stable when it started so long before the incident."""
 HOURS = DAYS * 24 + AFTER_H
 BASELINE = Window(start=FIRST, end=FIRST + timedelta(days=DAYS))
 PER_HOUR = 900.0
@@ -50,7 +52,8 @@ Where = Callable[[dict[str, np.ndarray]], np.ndarray]
 @dataclass(frozen=True)
 class Plan:
     """`stages` by model; `fault` says which rows (columns: hour, model, snapshot, arm, region) have a log loss worse by
-    `size`, as a logarithm; `weekend` is added to the log odds of all on Saturdays and Sundays."""
+    `size`, as a logarithm; `weekend` is added to the log odds of all on Saturdays and Sundays; `suspects` are snapshots of that
+    standing."""
 
     seed: int
     stages: dict[str, list[Stage]]
@@ -58,6 +61,7 @@ class Plan:
     size: float = 0.25
     window: Window = field(default_factory=lambda: window())
     weekend: float = 0.15
+    suspects: tuple[str, ...] = ()
 
 
 def window(start: int = INCIDENT, hours: int = 24) -> Window:
@@ -138,7 +142,7 @@ def _rows(plan: Plan, ports: InMemoryPorts) -> dict[str, np.ndarray]:
     for model in MODELS:
         names, served = shares(plan.stages[model])
         ports.models.by_name[model] = Model(model=model, product=PRODUCT, title=model)
-        ports.models.all_snapshots += _snapshots(model, names, plan.stages[model])
+        ports.models.all_snapshots += _snapshots(plan, model, names)
         ports.models.all_rollouts += _records(model, names, served)
         s, h, a, r = np.nonzero(served)
         expected = PER_HOUR * of_day[h] * np.array(ARM_SHARE)[a] * np.array(REGION_SHARE)[r] * served[s, h, a, r]
@@ -148,14 +152,18 @@ def _rows(plan: Plan, ports: InMemoryPorts) -> dict[str, np.ndarray]:
     return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 
-def _snapshots(model: str, names: Sequence[str], stages: Sequence[Stage]) -> list[Snapshot]:
-    first = {name: min(s.hour for s in stages if s.snapshot == name) for name in names}
+def _snapshots(plan: Plan, model: str, names: Sequence[str]) -> list[Snapshot]:
+    first = {name: min(s.hour for s in plan.stages[model] if s.snapshot == name) for name in names}
     return [
         Snapshot(
             snapshot=name,
             model=model,
             published_at=time(first[name]) - timedelta(hours=2),
-            standing=Standing.stable if first[name] < INCIDENT - 60 else Standing.candidate,
+            standing=Standing.suspect
+            if name in plan.suspects
+            else Standing.stable
+            if first[name] < INCIDENT - SOAK_H
+            else Standing.candidate,
         )
         for name in names
     ]

@@ -49,6 +49,12 @@ class Case:
         size = bad(seen.effect, self.tails[role])
         return size if size > 0 else None
 
+    @property
+    def any_fall(self) -> bool:
+        """Whether there is something to explain: a fall over the window, at some hour, or until a rollback."""
+        found = self.onset is not None and self.onset.found
+        return found or bool(self.reversals) or any(self.fell(role) is not None for role in self.tails)
+
     def falls_short(self, test: RolloutTest) -> float:
         """The confidence that the snapshot, with the traffic that it served in the window, makes less than half of the
         model's fall: a t test of effect x share against it. 0 where there is no fall, or the effect is not known."""
@@ -81,9 +87,10 @@ def guilty(case: Case) -> list[RolloutTest]:
     goes on after a rollback.
     """
     lasting = {r.rollout for r in case.reversals if r.goes_on >= SURE_ENOUGH}
-    fell = bool(case.reversals) or any(case.fell(role) is not None for role in case.tails)
     found = [t for t in case.tests if t.rollout not in lasting and stands_out(t) and _supported(t, case)]
-    found = [t for t in found if (fell or t.yardstick is not Yardstick.hours) and case.falls_short(t) < SURE_ENOUGH]
+    found = [
+        t for t in found if (case.any_fall or t.yardstick is not Yardstick.hours) and case.falls_short(t) < SURE_ENOUGH
+    ]
     return sorted(found, key=lambda t: (t.q_value, t.concurrent.p_value, t.role.value))
 
 
@@ -94,10 +101,12 @@ def stands_out(test: RolloutTest) -> bool:
 
 
 def _supported(test: RolloutTest, case: Case) -> bool:
-    mine = [t for t in case.tests if t.rollout == test.rollout]
-    signs = [bad(t.concurrent.effect, case.tails[t.role]) for t in mine if t.concurrent.known]
-    slopes = [bad(t.dose.effect, case.tails[t.role]) for t in mine if t.dose.known]
-    return min(signs) > 0 and (not slopes or max(slopes) > 0)
+    """Whether every metric points the same way, and the dose-response does on one metric where it could tell."""
+    mine = [t for t in case.tests if t.rollout == test.rollout and t.concurrent.known]
+    sizes = {t.role: bad(t.concurrent.effect, case.tails[t.role]) for t in mine}
+    telling = [t for t in mine if t.dose.known and t.dose.scale < HALF * sizes[t.role]]
+    slopes = [bad(t.dose.effect, case.tails[t.role]) for t in telling]
+    return min(sizes.values()) > 0 and (not slopes or max(slopes) > 0)
 
 
 def clearances(case: Case) -> list[Clearance]:

@@ -1,18 +1,21 @@
 """Rollouts under suspicion: a snapshot against the others of its model, as all earlier rollouts were."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
+from scipy import stats
 
 from tools.records import Cube, MetricRole
 from tools.stats.blocks import DAY_H, Blocks
 from tools.stats.contrast import Contrast, contrast
 from tools.stats.multiplicity import benjamini_hochberg
-from tools.stats.panel import Floats, Panel, Sums
-from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail, departure
+from tools.stats.panel import Floats, Panel
+from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail
+from tools.stats.rollout_dose import against_days, against_rollouts
 from tools.stats.rollout_hours import by_hours, usual_difference, widened
 from tools.stats.rollout_places import Place, by_place, confined_place
 from tools.stats.rollout_sides import Sides, sides
@@ -23,9 +26,6 @@ MIN_HOURS = 3
 MIN_DENOMINATOR = 50.0
 LONGEST_H = 7 * DAY_H
 """A ramp that goes on for longer is looked at from its last seven days."""
-MUCH_SHARPER = 2.0
-"""Snapshots side by side are clean of what else happens in a place; places are compared instead where they are more
-than this much sharper."""
 
 
 class Yardstick(StrEnum):
@@ -151,7 +151,7 @@ def _test(
         days = _days_before(asked)
         located = UNKNOWN if days is None else by_place(panel_of(role, days), asked.model, place, role, tail)
         located = widened(located, _usual_difference(against.effect[:-1], split, before, role), tail)
-        if located.known and not (concurrent.known and concurrent.scale <= MUCH_SHARPER * located.scale):
+        if _prefers_places(concurrent, located, tail):
             concurrent, yardstick = located, Yardstick.days
     return RolloutTest(
         rollout=asked.rollout,
@@ -171,11 +171,32 @@ def _side_by_side(
     split: Sides, against: Contrast, before: int, role: MetricRole, tail: Tail
 ) -> tuple[Departure, Yardstick]:
     """The new snapshot against the others of its model: as earlier rollouts were, or else by its own hours."""
-    if min(split.new.now(before), split.old.now(before)) < MIN_DENOMINATOR:
+    too_little = min(split.new.now(before), split.old.now(before)) < MIN_DENOMINATOR
+    if too_little or split.shared_hours(before) < MIN_HOURS:
         return UNKNOWN, Yardstick.rollouts
     if int(np.isfinite(against.effect[:-1]).sum()) >= MIN_HISTORY:
-        return judged(against, tail), Yardstick.rollouts
+        return judged(_no_sharper(against, split.overlap(before)), tail), Yardstick.rollouts
     return by_hours(split, before, role, tail), Yardstick.hours
+
+
+def _prefers_places(by_side: Departure, located: Departure, tail: Tail) -> bool:
+    """Snapshots side by side are clean of whatever else happens in a place. So places are believed where they are
+    sharper, unless the snapshots show that less than half of what the places say can be theirs."""
+    if not (by_side.known and located.known):
+        return located.known
+    most = bad(by_side.effect, tail) + float(stats.t.isf(0.05, by_side.df)) * by_side.scale
+    return located.scale < by_side.scale and most >= 0.5 * bad(located.effect, tail)
+
+
+def _no_sharper(against: Contrast, overlap: Floats) -> Contrast:
+    """The contrast with its current noise at least as much larger than the usual one as fewer impressions of both sides
+    shared the hours."""
+    known = np.isfinite(against.noise[:-1]) & (overlap[:-1] > 0)
+    if not known.any() or not overlap[-1] > 0:
+        return against
+    thinner = math.sqrt(float(np.median(overlap[:-1][known])) / float(overlap[-1]))
+    least = thinner * float(np.median(against.noise[:-1][known]))
+    return replace(against, noise=np.append(against.noise[:-1], np.fmax(against.noise[-1], least)))
 
 
 def _usual_difference(history: Floats, split: Sides, before: int, role: MetricRole) -> float:
@@ -203,45 +224,16 @@ def _days_before(asked: _Asked) -> Blocks | None:
 
 
 def _dose(panel_of: PanelFactory, role: MetricRole, tail: Tail, split: Sides, asked: _Asked, before: int) -> Departure:
-    """The slope of the model's contrast on the new snapshot's share: against the slopes of earlier rollouts, or, where
-    those are few, against the slopes on the same share at the same hours of earlier days, when nothing rolled out."""
-    slopes = _slopes(split.share(), split.model, split.rest, role)
-    tested = departure(slopes[:-1], float(slopes[-1]), tail)
-    days = (
-        None if tested.known else _days_before(replace(asked, start=asked.start - before, hours=asked.hours + before))
-    )
-    if days is None:
+    """The dose-response: against earlier rollouts, or where those are few against earlier days."""
+    tested = against_rollouts(split, role, tail)
+    days = _days_before(replace(asked, start=asked.start - before, hours=asked.hours + before))
+    if tested.known or days is None:
         return tested
     panel = panel_of(role, days)
     if asked.model not in panel.coded(MODEL).names:
         return tested
     then = sides(panel, asked.model, ("",) * len(days.starts), ())
-    same = np.broadcast_to(split.share()[-1], then.model.den.shape)
-    slopes = _slopes(same, then.model, then.rest, role)
-    return departure(slopes[:-1], float(slopes[-1]), tail)
-
-
-def _slopes(dose: Floats, model: Sums, rest: Sums, role: MetricRole) -> Floats:
-    """Dose and response, float64[K+1]: the weighted least-squares slope of the model's hourly contrast with the other
-    models on the share of its traffic that the new snapshot serves. NaN where the share does not vary."""
-    response = hourly_contrast(model, rest, role).effect
-    weight = np.divide(
-        model.den * rest.den, model.den + rest.den, out=np.zeros_like(model.den), where=model.den + rest.den > 0
-    )
-    weight = np.where(np.isfinite(response), weight, 0.0)
-    response = np.where(np.isfinite(response), response, 0.0)
-    total = np.maximum(weight.sum(-1, keepdims=True), 1e-300)
-    from_mean = dose - (weight * dose).sum(-1, keepdims=True) / total
-    spread = (weight * from_mean**2).sum(-1)
-    slope = (weight * from_mean * response).sum(-1)
-    slopes: Floats = np.divide(slope, spread, out=np.full(len(spread), np.nan), where=spread > 1e-9 * total[:, 0])
-    return slopes
-
-
-def hourly_contrast(group: Sums, others: Sums, role: MetricRole) -> Contrast:
-    """The contrast of each hour by itself; the arrays of the answer have the shape of the sums."""
-    apart = Sums(group.num[..., None], group.den[..., None])
-    return contrast(apart, Sums(others.num[..., None], others.den[..., None]), kind_of(role))
+    return against_days(split.share()[-1], then, role, tail)
 
 
 def bad(effect: float, tail: Tail) -> float:
