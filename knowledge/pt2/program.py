@@ -1,5 +1,6 @@
 """The signature of a `.pt2` file: which weight, constant or input stands behind each name of its graph."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -8,7 +9,8 @@ from knowledge.pt2.archive import Archive, Refused, Strict
 from knowledge.pt2.graph import Malformed, RawNode, Union, at, member, nodes_of, text_at
 from knowledge.pt2.tensors import DTYPES, read_tensors
 from knowledge.stored_tensor import StoredTensor
-from tools.program.graph import InputTensor, Program
+from tools.program.calls import draws_random
+from tools.program.graph import InputTensor, Kind, Node, Program
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,7 +103,23 @@ def _program(archive: Archive, entry: str, module: _Module) -> Program:
         outputs=_outputs(module.signature.output_specs, known),
         weights=_weights(weight_names, stored),
         weight_names=weight_names,
+        notes=tuple(_notes(nodes)),
     )
+
+
+def _notes(nodes: tuple[Node, ...]) -> Iterator[str]:
+    """What is different here from where the snapshot serves."""
+    if devices := sorted({device for node in nodes for device in _devices(node)} - {"cpu"}):
+        yield f"The snapshot was exported for {', '.join(devices)}; it is run on the CPU here."
+    if random := [node.name for node in nodes if draws_random(node)]:
+        yield (
+            f"The snapshot draws random numbers ({', '.join(random[:3])}), as in training; they are drawn from a fixed "
+            "seed here. A model is put in evaluation mode before it is exported for serving."
+        )
+
+
+def _devices(node: Node) -> list[str]:
+    return [a.name for a in (*node.arguments, *node.keywords.values()) if isinstance(a, Kind) and a.what == "device"]
 
 
 def _refuse_taken(name: str, weights: dict[str, str], inputs: list[InputTensor]) -> None:

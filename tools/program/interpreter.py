@@ -5,18 +5,28 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tools.ports import PortError, UnreadableArtifact
+from tools.program.calls import draws_random
 from tools.program.copies import Copies
 from tools.program.graph import Node, Program
-from tools.program.operators import ALLOWED, RANDOM, UNFILLED
+from tools.program.operators import ALLOWED, UNFILLED
 from tools.program.steps import UNSET, Frame, Step, prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SEED = 0
-"""Random operators are run from this seed in every run."""
+"""Operators that draw random numbers are run from this seed in every run, so that two runs are the same."""
 
-FAILURES = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What torch raises where an operator does not fit its arguments."""
 
 Watch = Callable[[Node, Any], None]
@@ -55,7 +65,7 @@ class Interpreter:
         self._outputs = {name: self._layout.places[name] for name in program.outputs}
         self._plan = self._planned(self._steps, frozenset(self._outputs.values()))
         self._writes = any(step.writes for step in self._steps)
-        self._random = any(node.operator in RANDOM for node in program.nodes)
+        self._random = any(draws_random(node) for node in program.nodes)
 
     def run(
         self,
@@ -68,7 +78,7 @@ class Interpreter:
         keep: Collection[str] = (),
         gradients: bool = False,
     ) -> dict[str, "Tensor"]:
-        """Value name → tensor, for the outputs that were computed and for `keep`.
+        """Value name → tensor, for the outputs and for `keep`, as far as they were computed or given.
 
         `watch` is called with each node and its result (a tensor, a tuple of tensors, or a number), as it goes on to
         the nodes after it. `replace`: after this value is computed or bound, f(value) goes on in its place. `nodes`:
@@ -92,8 +102,8 @@ class Interpreter:
             self._refuse_gaps(frame, plan)
         with torch.set_grad_enabled(gradients), self._seeded():
             self._execute(frame, plan, substitutes, watch)
-        answer = {name: frame[place] for name, place in self._outputs.items() if frame[place] is not UNSET}
-        return answer | {name: frame[places[name]] for name in keep}
+        asked = self._outputs | {name: places[name] for name in keep}
+        return {name: frame[place] for name, place in asked.items() if frame[place] is not UNSET}
 
     def _bind(
         self, frame: Frame, inputs: Sequence["Tensor"], given: Mapping[str, "Tensor"], substitutes: Substitutes

@@ -1,15 +1,9 @@
 """The operators that a snapshot's graph may call: every one by its name and overload, and no other.
 
-None of them reads or writes files, loads code, sets or resizes a tensor's storage, takes a generator, or skips the
-checks of its bounds. What is not here is refused by name. The names are those of torch 2.13's core aten set, of its
-training dialect (where modules stay whole and may write in place), and of Python's arithmetic on sizes.
+None of them reads or writes files, loads code, or sets or resizes a tensor's storage. What is not here is refused by
+name. The names are those of torch 2.13's core aten set, of its training dialect (where modules stay whole and may write
+in place), and of arithmetic on sizes. `tools.program.calls` says how they are called.
 """
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tools.program.graph import Node
 
 _DETERMINISTIC = {
     "arithmetic": """
@@ -23,31 +17,31 @@ _DETERMINISTIC = {
         pow.Tensor_Scalar pow.Tensor_Tensor pow_.Scalar pow_.Tensor float_power.Scalar float_power.Tensor_Scalar
         float_power.Tensor_Tensor float_power_.Scalar float_power_.Tensor exp.default exp_.default exp2.default
         exp2_.default expm1.default expm1_.default log.default log_.default log2.default log2_.default log10.default
-        log10_.default log1p.default log1p_.default addcmul.default addcmul_.default addcdiv.default
-        addcdiv_.default lerp.Scalar lerp.Tensor lerp_.Scalar lerp_.Tensor sign.default sign_.default sgn.default
-        sgn_.default floor.default floor_.default ceil.default ceil_.default round.decimals round.default
-        round_.decimals round_.default trunc.default trunc_.default fix.default fix_.default frac.default
-        frac_.default maximum.default minimum.default fmax.default fmin.default clamp.Tensor clamp.default
-        clamp_.Tensor clamp_.default clamp_min.Tensor clamp_min.default clamp_min_.Tensor clamp_min_.default
-        clamp_max.Tensor clamp_max.default clamp_max_.Tensor clamp_max_.default clip.Tensor clip.default
-        clip_.Tensor clip_.default nan_to_num.default nan_to_num_.default hypot.default hypot_.default
-        copysign.Scalar copysign.Tensor copysign_.Scalar copysign_.Tensor xlogy.Scalar_Other xlogy.Scalar_Self
-        xlogy.Tensor xlogy_.Scalar_Other xlogy_.Tensor logaddexp.default logaddexp2.default heaviside.default
-        heaviside_.default deg2rad.default deg2rad_.default rad2deg.default rad2deg_.default ldexp.Tensor
-        ldexp_.default special_xlog1py.default special_xlog1py.other_scalar special_xlog1py.self_scalar
+        log10_.default log1p.default log1p_.default addcmul.default addcmul_.default addcdiv.default addcdiv_.default
+        lerp.Scalar lerp.Tensor lerp_.Scalar lerp_.Tensor sign.default sign_.default sgn.default sgn_.default
+        floor.default floor_.default ceil.default ceil_.default round.decimals round.default round_.decimals
+        round_.default trunc.default trunc_.default fix.default fix_.default frac.default frac_.default
+        maximum.default minimum.default fmax.default fmin.default clamp.Tensor clamp.default clamp_.Tensor
+        clamp_.default clamp_min.Tensor clamp_min.default clamp_min_.Tensor clamp_min_.default clamp_max.Tensor
+        clamp_max.default clamp_max_.Tensor clamp_max_.default clip.Tensor clip.default clip_.Tensor clip_.default
+        nan_to_num.default nan_to_num_.default hypot.default hypot_.default copysign.Scalar copysign.Tensor
+        copysign_.Scalar copysign_.Tensor xlogy.Scalar_Other xlogy.Scalar_Self xlogy.Tensor xlogy_.Scalar_Other
+        xlogy_.Tensor logaddexp.default logaddexp2.default heaviside.default heaviside_.default deg2rad.default
+        deg2rad_.default rad2deg.default rad2deg_.default ldexp.Tensor ldexp_.default special_xlog1py.default
+        special_xlog1py.other_scalar special_xlog1py.self_scalar
     """,
     "trigonometric and special functions": """
         sin.default sin_.default cos.default cos_.default tan.default tan_.default asin.default asin_.default
         acos.default acos_.default atan.default atan_.default atan2.default atan2_.default arctan2.default
-        arctan2_.default arctan.default arctan_.default arcsin.default arcsin_.default arccos.default
-        arccos_.default sinh.default sinh_.default cosh.default cosh_.default tanh.default tanh_.default
-        asinh.default asinh_.default acosh.default acosh_.default atanh.default atanh_.default erf.default
-        erf_.default erfc.default erfc_.default erfinv.default erfinv_.default lgamma.default lgamma_.default
-        digamma.default digamma_.default sinc.default sinc_.default i0.default i0_.default special_erf.default
-        special_expit.default special_expm1.default special_log1p.default special_log_softmax.default
-        special_logsumexp.default special_softmax.default special_xlogy.default special_xlogy.other_scalar
-        special_xlogy.self_scalar special_ndtr.default special_log_ndtr.default special_ndtri.default
-        special_entr.default special_erfcx.default special_gammaln.default logit.default logit_.default
+        arctan2_.default arctan.default arctan_.default arcsin.default arcsin_.default arccos.default arccos_.default
+        sinh.default sinh_.default cosh.default cosh_.default tanh.default tanh_.default asinh.default asinh_.default
+        acosh.default acosh_.default atanh.default atanh_.default erf.default erf_.default erfc.default erfc_.default
+        erfinv.default erfinv_.default lgamma.default lgamma_.default digamma.default digamma_.default sinc.default
+        sinc_.default i0.default i0_.default special_erf.default special_expit.default special_expm1.default
+        special_log1p.default special_log_softmax.default special_logsumexp.default special_softmax.default
+        special_xlogy.default special_xlogy.other_scalar special_xlogy.self_scalar special_ndtr.default
+        special_log_ndtr.default special_ndtri.default special_entr.default special_erfcx.default
+        special_gammaln.default logit.default logit_.default
     """,
     "comparison and logic": """
         eq.Scalar eq.Tensor eq_.Scalar eq_.Tensor ne.Scalar ne.Tensor ne_.Scalar ne_.Tensor lt.Scalar lt.Tensor
@@ -73,37 +67,36 @@ _DETERMINISTIC = {
         _prelu_kernel.default elu.default elu_.default selu.default selu_.default celu.default celu_.default
         gelu.default gelu_.default silu.default silu_.default mish.default mish_.default sigmoid.default
         sigmoid_.default hardsigmoid.default hardsigmoid_.default hardswish.default hardswish_.default
-        hardtanh.default hardtanh_.default hardshrink.default softshrink.default softplus.default
-        log_sigmoid.default log_sigmoid_forward.default threshold.default threshold_.default glu.default softmax.int
-        _softmax.default _safe_softmax.default log_softmax.int _log_softmax.default
+        hardtanh.default hardtanh_.default hardshrink.default softshrink.default softplus.default log_sigmoid.default
+        log_sigmoid_forward.default threshold.default threshold_.default glu.default softmax.int _softmax.default
+        _safe_softmax.default log_softmax.int _log_softmax.default
     """,
     "reductions": """
         sum.default sum.dim_IntList mean.default mean.dim prod.default prod.dim_int amax.default amin.default
         aminmax.default max.default max.dim max.other min.default min.dim min.other argmax.default argmin.default
         median.default median.dim nanmedian.default nanmedian.dim mode.default std.correction std.default std.dim
         var.correction var.default var.dim var_mean.correction var_mean.default var_mean.dim std_mean.correction
-        std_mean.default std_mean.dim nansum.default nanmean.default logsumexp.default norm.Scalar
-        norm.ScalarOpt_dim norm.ScalarOpt_dim_dtype norm.ScalarOpt_dtype linalg_vector_norm.default
-        linalg_norm.default linalg_matrix_norm.default linalg_matrix_norm.str_ord frobenius_norm.dim
-        count_nonzero.default count_nonzero.dim_IntList cumsum.default cumsum_.default cumprod.default
-        cumprod_.default cummax.default cummin.default logcumsumexp.default quantile.default quantile.scalar
-        nanquantile.default nanquantile.scalar kthvalue.default topk.default sort.default sort.stable
-        argsort.default argsort.stable msort.default searchsorted.Scalar searchsorted.Tensor bucketize.Scalar
-        bucketize.Tensor bincount.default histc.default trace.default diff.default unique_consecutive.default
-        _unique2.default unique_dim.default
+        std_mean.default std_mean.dim nansum.default nanmean.default logsumexp.default norm.Scalar norm.ScalarOpt_dim
+        norm.ScalarOpt_dim_dtype norm.ScalarOpt_dtype linalg_vector_norm.default linalg_norm.default
+        linalg_matrix_norm.default linalg_matrix_norm.str_ord frobenius_norm.dim count_nonzero.default
+        count_nonzero.dim_IntList cumsum.default cumsum_.default cumprod.default cumprod_.default cummax.default
+        cummin.default logcumsumexp.default quantile.default quantile.scalar nanquantile.default nanquantile.scalar
+        kthvalue.default topk.default sort.default sort.stable argsort.default argsort.stable msort.default
+        searchsorted.Scalar searchsorted.Tensor bucketize.Scalar bucketize.Tensor bincount.default histc.default
+        trace.default diff.default unique_consecutive.default _unique2.default unique_dim.default
     """,
     "linear algebra": """
         linear.default mm.default mm.dtype bmm.default bmm.dtype matmul.default mv.default dot.default vdot.default
         inner.default outer.default addmm.default addmm.dtype addmm_.default addmv.default addmv_.default
         addbmm.default addbmm_.default baddbmm.default baddbmm.dtype baddbmm_.default addr.default addr_.default
         einsum.default tensordot.default bilinear.default linalg_multi_dot.default linalg_matmul.default
-        linalg_vecdot.default linalg_cross.default cross.default cdist.default pairwise_distance.default
-        pdist.default cosine_similarity.default kron.default linalg_inv.default linalg_inv_ex.default
-        inverse.default linalg_solve.default linalg_solve_ex.default linalg_det.default det.default logdet.default
-        slogdet.default linalg_slogdet.default linalg_cholesky.default linalg_cholesky_ex.default cholesky.default
-        linalg_qr.default linalg_svdvals.default linalg_eigh.default linalg_eigvalsh.default
-        linalg_solve_triangular.default linalg_matrix_power.default matrix_power.default matrix_exp.default
-        linalg_matrix_exp.default renorm.default renorm_.default _weight_norm.default _weight_norm_interface.default
+        linalg_vecdot.default linalg_cross.default cross.default cdist.default pairwise_distance.default pdist.default
+        cosine_similarity.default kron.default linalg_inv.default linalg_inv_ex.default inverse.default
+        linalg_solve.default linalg_solve_ex.default linalg_det.default det.default logdet.default slogdet.default
+        linalg_slogdet.default linalg_cholesky.default linalg_cholesky_ex.default cholesky.default linalg_qr.default
+        linalg_svdvals.default linalg_eigh.default linalg_eigvalsh.default linalg_solve_triangular.default
+        linalg_matrix_power.default matrix_power.default matrix_exp.default linalg_matrix_exp.default renorm.default
+        renorm_.default _weight_norm.default _weight_norm_interface.default
     """,
     "shapes and views": """
         view.default view.dtype _unsafe_view.default view_as.default reshape.default reshape_as.default
@@ -113,39 +106,37 @@ _DETERMINISTIC = {
         mH.default adjoint.default permute.default movedim.int movedim.intlist moveaxis.int moveaxis.intlist
         expand.default expand_as.default broadcast_to.default broadcast_tensors.default select.int slice.Tensor
         narrow.Tensor narrow.default split.Tensor split.sizes split_with_sizes.default unsafe_split.Tensor
-        unsafe_split_with_sizes.default chunk.default unsafe_chunk.default tensor_split.indices
-        tensor_split.sections tensor_split.tensor_indices_or_sections hsplit.array hsplit.int vsplit.array
-        vsplit.int dsplit.array dsplit.int unbind.int diagonal.default diag.default diag_embed.default
-        diagflat.default unfold.default im2col.default col2im.default contiguous.default alias.default
-        detach.default detach_.default clone.default as_strided.default ravel.default atleast_1d.Sequence
-        atleast_1d.default atleast_2d.Sequence atleast_2d.default atleast_3d.Sequence atleast_3d.default
-        view_as_real.default view_as_complex.default real.default imag.default resolve_conj.default
-        resolve_neg.default lift_fresh.default lift_fresh_copy.default lift.default alias_copy.default
-        detach_copy.default diagonal_copy.default expand_copy.default permute_copy.default select_copy.int
-        slice_copy.Tensor split_copy.Tensor split_with_sizes_copy.default squeeze_copy.default squeeze_copy.dim
-        squeeze_copy.dims t_copy.default transpose_copy.int unbind_copy.int unfold_copy.default
-        unsqueeze_copy.default view_copy.default view_copy.dtype narrow_copy.default as_strided_copy.default
-        select_scatter.default slice_scatter.default diagonal_scatter.default as_strided_scatter.default
+        unsafe_split_with_sizes.default chunk.default unsafe_chunk.default tensor_split.indices tensor_split.sections
+        tensor_split.tensor_indices_or_sections hsplit.array hsplit.int vsplit.array vsplit.int dsplit.array
+        dsplit.int unbind.int diagonal.default diag.default diag_embed.default diagflat.default unfold.default
+        im2col.default col2im.default contiguous.default alias.default detach.default detach_.default clone.default
+        as_strided.default ravel.default atleast_1d.Sequence atleast_1d.default atleast_2d.Sequence atleast_2d.default
+        atleast_3d.Sequence atleast_3d.default view_as_real.default view_as_complex.default real.default imag.default
+        resolve_conj.default resolve_neg.default lift_fresh.default lift_fresh_copy.default lift.default
+        alias_copy.default detach_copy.default diagonal_copy.default expand_copy.default permute_copy.default
+        select_copy.int slice_copy.Tensor split_copy.Tensor split_with_sizes_copy.default squeeze_copy.default
+        squeeze_copy.dim squeeze_copy.dims t_copy.default transpose_copy.int unbind_copy.int unfold_copy.default
+        unsqueeze_copy.default view_copy.default view_copy.dtype narrow_copy.default select_scatter.default
+        slice_scatter.default diagonal_scatter.default
     """,
     "joining and repeating": """
         cat.default concat.default concatenate.default stack.default hstack.default vstack.default dstack.default
         column_stack.default row_stack.default block_diag.default repeat.default repeat_interleave.Tensor
-        repeat_interleave.self_Tensor repeat_interleave.self_int tile.default roll.default flip.default
-        fliplr.default flipud.default pad.default constant_pad_nd.default reflection_pad1d.default
-        reflection_pad2d.default reflection_pad3d.default replication_pad1d.default replication_pad2d.default
-        replication_pad3d.default pad_sequence.default meshgrid.default meshgrid.indexing tril.default tril_.default
-        triu.default triu_.default channel_shuffle.default native_channel_shuffle.default pixel_shuffle.default
-        pixel_unshuffle.default
+        repeat_interleave.self_Tensor repeat_interleave.self_int tile.default roll.default flip.default fliplr.default
+        flipud.default pad.default constant_pad_nd.default reflection_pad1d.default reflection_pad2d.default
+        reflection_pad3d.default replication_pad1d.default replication_pad2d.default replication_pad3d.default
+        pad_sequence.default meshgrid.default meshgrid.indexing tril.default tril_.default triu.default triu_.default
+        channel_shuffle.default native_channel_shuffle.default pixel_shuffle.default pixel_unshuffle.default
     """,
     "index": """
-        index.Tensor index_select.default index_add.default index_add_.default index_copy.default
-        index_copy_.default index_fill.int_Scalar index_fill.int_Tensor index_fill_.int_Scalar
-        index_fill_.int_Tensor index_put.default index_put_.default index_reduce.default index_reduce_.default
-        gather.default scatter.reduce scatter.src scatter.value scatter.value_reduce scatter_.reduce scatter_.src
-        scatter_.value scatter_.value_reduce scatter_add.default scatter_add_.default scatter_reduce.two
-        scatter_reduce_.two take.default take_along_dim.default put.default put_.default masked_select.default
-        masked_scatter.default masked_scatter_.default nonzero.default nonzero_static.default argwhere.default
-        one_hot.default embedding.default embedding_bag.default embedding_bag.padding_idx _embedding_bag.default
+        index.Tensor index_select.default index_add.default index_add_.default index_copy.default index_copy_.default
+        index_fill.int_Scalar index_fill.int_Tensor index_fill_.int_Scalar index_fill_.int_Tensor index_put.default
+        index_put_.default index_reduce.default index_reduce_.default gather.default scatter.reduce scatter.src
+        scatter.value scatter.value_reduce scatter_.reduce scatter_.src scatter_.value scatter_.value_reduce
+        scatter_add.default scatter_add_.default scatter_reduce.two scatter_reduce_.two take.default
+        take_along_dim.default put.default put_.default masked_select.default masked_scatter.default
+        masked_scatter_.default nonzero.default nonzero_static.default argwhere.default one_hot.default
+        embedding.default embedding_bag.default embedding_bag.padding_idx _embedding_bag.default
         _embedding_bag_forward_only.default embedding_renorm.default embedding_renorm_.default copy.default
         copy_.default fill.Scalar fill.Tensor fill_.Scalar fill_.Tensor zero.default zero_.default
     """,
@@ -163,22 +154,19 @@ _DETERMINISTIC = {
     "types": """
         to.device to.dtype to.dtype_layout to.other _to_copy.default type_as.default to_dense.default
         _cast_Byte.default _cast_Char.default _cast_Double.default _cast_Float.default _cast_Half.default
-        _cast_Int.default _cast_Long.default _cast_Short.default result_type.Scalar result_type.Scalar_Scalar
-        result_type.Scalar_Tensor result_type.Tensor
+        _cast_Int.default _cast_Long.default _cast_Short.default
     """,
     "normalisation": """
         batch_norm.default native_batch_norm.default _native_batch_norm_legit.default
         _native_batch_norm_legit.no_stats _native_batch_norm_legit_no_training.default
-        _native_batch_norm_legit_functional.default _batch_norm_impl_index.default _batch_norm_no_update.default
-        _batch_norm_with_update.default _batch_norm_with_update_functional.default layer_norm.default
-        native_layer_norm.default group_norm.default native_group_norm.default instance_norm.default
-        rms_norm.default _fused_rms_norm.default
+        _native_batch_norm_legit_functional.default layer_norm.default native_layer_norm.default group_norm.default
+        native_group_norm.default instance_norm.default rms_norm.default _fused_rms_norm.default
     """,
     "convolution and pooling": """
-        conv1d.default conv1d.padding conv2d.default conv2d.padding conv3d.default conv3d.padding conv_tbc.default
+        conv1d.default conv1d.padding conv2d.default conv2d.padding conv3d.default conv3d.padding
         conv_transpose1d.default conv_transpose2d.input conv_transpose3d.input convolution.default
-        _convolution.default _convolution.deprecated _convolution_mode.default avg_pool1d.default avg_pool2d.default
-        avg_pool3d.default max_pool1d.default max_pool2d.default max_pool3d.default max_pool1d_with_indices.default
+        _convolution.default _convolution_mode.default avg_pool1d.default avg_pool2d.default avg_pool3d.default
+        max_pool1d.default max_pool2d.default max_pool3d.default max_pool1d_with_indices.default
         max_pool2d_with_indices.default max_pool3d_with_indices.default adaptive_avg_pool1d.default
         adaptive_avg_pool2d.default adaptive_avg_pool3d.default _adaptive_avg_pool2d.default
         _adaptive_avg_pool3d.default adaptive_max_pool1d.default adaptive_max_pool2d.default
@@ -194,24 +182,21 @@ _DETERMINISTIC = {
     """,
     "recurrence and attention": """
         lstm.data lstm.input lstm_cell.default gru.data gru.input gru_cell.default rnn_tanh.data rnn_tanh.input
-        rnn_tanh_cell.default rnn_relu.data rnn_relu.input rnn_relu_cell.default
-        scaled_dot_product_attention.default _scaled_dot_product_attention_math.default
-        _scaled_dot_product_flash_attention_for_cpu.default _pack_padded_sequence.default
-        _pad_packed_sequence.default
+        rnn_tanh_cell.default rnn_relu.data rnn_relu.input rnn_relu_cell.default scaled_dot_product_attention.default
+        _scaled_dot_product_attention_math.default _scaled_dot_product_flash_attention_for_cpu.default
+        _pack_padded_sequence.default _pad_packed_sequence.default
     """,
     "fourier": """
         fft_fft.default fft_ifft.default fft_rfft.default fft_irfft.default fft_fft2.default fft_ifft2.default
         fft_rfft2.default fft_irfft2.default fft_fftn.default fft_ifftn.default fft_rfftn.default fft_irfftn.default
-        fft_fftshift.default fft_ifftshift.default fft_fftfreq.default fft_rfftfreq.default fft_hfft.default
-        fft_ihfft.default stft.center stft.default istft.default complex.default polar.default angle.default
-        conj.default _conj.default conj_physical.default conj_physical_.default is_complex.default
+        fft_fftshift.default fft_ifftshift.default fft_fftfreq.default fft_rfftfreq.default stft.center stft.default
+        complex.default polar.default angle.default conj.default _conj.default conj_physical.default
+        conj_physical_.default
     """,
     "losses": """
         mse_loss.default l1_loss.default smooth_l1_loss.default huber_loss.default binary_cross_entropy.default
-        binary_cross_entropy_with_logits.default cross_entropy_loss.default nll_loss.default
-        nll_loss_forward.default nll_loss2d.default nll_loss2d_forward.default kl_div.default
-        cosine_embedding_loss.default margin_ranking_loss.default hinge_embedding_loss.default
-        triplet_margin_loss.default soft_margin_loss.default poisson_nll_loss.default
+        binary_cross_entropy_with_logits.default cross_entropy_loss.default nll_loss.default nll_loss_forward.default
+        nll_loss2d.default nll_loss2d_forward.default kl_div.default
     """,
     "fake quantisation": """
         fake_quantize_per_tensor_affine.default fake_quantize_per_tensor_affine.tensor_qparams
@@ -220,22 +205,20 @@ _DETERMINISTIC = {
     """,
     "asked of tensors, and checks": """
         sym_size.int sym_stride.int sym_numel.default sym_storage_offset.default size.int numel.default dim.default
-        item.default _local_scalar_dense.default is_nonzero.default is_floating_point.default
-        _shape_as_tensor.default _assert_scalar.default _assert_async.default _assert_async.msg
-        _assert_tensor_metadata.default _functional_assert_async.msg _functional_assert_scalar.default
-        sym_constrain_range.default sym_constrain_range_for_size.default _is_all_true.default _is_any_true.default
+        item.default _local_scalar_dense.default is_nonzero.default is_floating_point.default _shape_as_tensor.default
+        _assert_scalar.default _assert_async.default _assert_async.msg _assert_tensor_metadata.default
+        _functional_assert_async.msg _functional_assert_scalar.default sym_constrain_range.default
+        sym_constrain_range_for_size.default _is_all_true.default _is_any_true.default
     """,
 }
 _RANDOM = """
     dropout.default dropout_.default native_dropout.default alpha_dropout.default alpha_dropout_.default
-    feature_dropout.default feature_dropout_.default feature_alpha_dropout.default
-    feature_alpha_dropout_.default rrelu.default rrelu_.default rrelu_with_noise.default
-    rrelu_with_noise_.default bernoulli.Tensor bernoulli.default bernoulli.p bernoulli_.Tensor bernoulli_.float
-    rand.default rand_like.default randn.default randn_like.default randint.default randint.low
-    randint_like.Tensor randint_like.default randint_like.low_dtype randperm.default normal.Tensor_Tensor
-    normal.Tensor_float normal.float_Tensor normal.float_float normal_.default normal_functional.default
-    multinomial.default poisson.default uniform.default uniform_.default exponential.default
-    exponential_.default random.default random.from random.to random_.default random_.from random_.to
+    feature_dropout.default feature_dropout_.default feature_alpha_dropout.default feature_alpha_dropout_.default
+    rrelu.default rrelu_.default rrelu_with_noise.default rrelu_with_noise_.default bernoulli.Tensor bernoulli.default
+    bernoulli.p bernoulli_.Tensor bernoulli_.float rand.default rand_like.default randn.default randn_like.default
+    randint.default randint.low randint_like.Tensor randint_like.default randint_like.low_dtype randperm.default
+    normal.Tensor_Tensor normal.Tensor_float normal.float_Tensor normal.float_float normal_.default
+    multinomial.default poisson.default uniform_.default exponential_.default random_.default random_.from random_.to
 """
 _SIZES = """
     operator.add operator.sub operator.mul operator.floordiv operator.truediv operator.mod operator.pow operator.neg
@@ -256,41 +239,3 @@ UNFILLED: frozenset[str] = frozenset(
     ("aten.empty.memory_format", "aten.empty_like.default", "aten.new_empty.default", "aten.empty_permuted.default")
 )
 """Operators that answer with whatever was in memory. They are filled with zeros, so that two runs are the same."""
-
-_WRITES_UNSAID = {
-    "aten.batch_norm.default": ((3, 4), 5),
-    "aten._batch_norm_impl_index.default": ((3, 4), 5),
-    "aten.native_batch_norm.default": ((3, 4), 5),
-    "aten.instance_norm.default": ((3, 4), 5),
-}
-"""In training these write their running statistics, which their schemas do not say: (places, place of the flag)."""
-
-
-def resolve(operator: str) -> Callable[..., Any]:
-    """The function of an allowed operator. Raises `KeyError` for any other name."""
-    import math
-    import operator as arithmetic
-
-    import torch
-
-    if operator not in ALLOWED:
-        raise KeyError(operator)
-    parts = operator.split(".")
-    if parts[0] == "aten":
-        return getattr(getattr(torch.ops.aten, parts[1]), parts[2])  # type: ignore[no-any-return]
-    module = {"operator": arithmetic, "math": math, "torch": torch}[parts[0]]
-    return getattr(module, parts[1])  # type: ignore[no-any-return]
-
-
-def written_arguments(node: "Node", function: Any) -> list[Any]:
-    """The arguments of a node that its operator writes to, in place."""
-    schema = getattr(function, "_schema", None)
-    written: list[Any] = []
-    for place, argument in enumerate(schema.arguments if schema else ()):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            positional = node.arguments[place] if place < len(node.arguments) else None
-            written.append(node.keywords.get(argument.name, positional))
-    places, flag = _WRITES_UNSAID.get(node.operator, ((), 0))
-    if places and len(node.arguments) > flag and node.arguments[flag] is True:
-        written.extend(node.arguments[place] for place in places)
-    return written

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from tools.program.calls import resolve, written_arguments
 from tools.program.graph import Argument, Node, Program, Ref
-from tools.program.operators import resolve, written_arguments
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from tools.program.calls import resolve, written_arguments
 from tools.program.graph import Argument, Kind, Node, Output, Program, Ref
-from tools.program.operators import resolve, written_arguments
 
 UNSET = object()
 """Stands in the frame where nothing has been computed."""
