@@ -4,8 +4,10 @@ from knowledge.exporting.artifact import save
 from knowledge.exporting.batches import UnusableInputs
 from knowledge.exporting.columns import UnusableColumns, bag, categorical, dense, sequence
 from knowledge.exporting.ladder import Export, NotExportable, export
+from tools.program.graph import Column
 
 __all__ = [
+    "Column",
     "Export",
     "NotExportable",
     "UnusableColumns",

@@ -15,7 +15,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from knowledge.exporting.batches import Inputs, called_with, dynamic_shapes, one_row_less, open_dimensions, tensors
-from knowledge.exporting.proof import answer, closed, difference, repeats
+from knowledge.exporting.proof import answer, closed, difference, limited, repeats
 
 Step = Literal["strict=False", "strict=True", "static batch"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -70,7 +70,8 @@ def _descend(module: nn.Module, inputs: Inputs, other: Inputs, opened: list[tupl
             continue
         if failed:
             failed.append(f"exported with {step}{_only(inputs) if step == 'static batch' else ''}")
-        return Export(program, step, tuple(failed))
+        limits = [] if step == "static batch" else limited(program, opened)
+        return Export(program, step, (*failed, *limits))
     raise NotExportable(
         "; ".join(failed) + ". What is left is to publish the weights alone (a state_dict or safetensors file) and to "
         "name the function that makes this module in the setting `factories`: its operators are then recorded while "

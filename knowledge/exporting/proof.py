@@ -1,6 +1,7 @@
 """Does an exported program leave the rows open, and answer as the module does?"""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -29,21 +30,33 @@ def repeats(module: nn.Module, inputs: Inputs) -> str | None:
 
 def closed(program: ExportedProgram, opened: list[tuple[int, ...]]) -> str | None:
     """The first dimension that was to be open and has been fixed; `Dim.AUTO` fixes dimensions without a word."""
-    given = set(program.graph_signature.user_inputs)
-    nodes = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in given]
-    values = [node for node in nodes if isinstance(node.meta.get("val"), Tensor)]
-    for node, dimensions in zip(values, opened, strict=True):
-        for d in dimensions:
-            size = node.meta["val"].shape[d]
-            if isinstance(size, int) or not _ranges(program, size):
-                return f"dimension {d} of input {node.name!r} was fixed at {size} instead of being left open"
+    for where, size, limits in _open_sizes(program, opened):
+        if not limits or any(limit is None or limit.lower == limit.upper for limit in limits):
+            return f"{where} was fixed at {size} instead of being left open"
     return None
 
 
-def _ranges(program: ExportedProgram, size: torch.SymInt) -> bool:
-    """Every symbol of a size has a range of more than one value."""
-    limits = [program.range_constraints.get(symbol) for symbol in size.node.expr.free_symbols]
-    return bool(limits) and all(limit and limit.lower != limit.upper for limit in limits)
+def limited(program: ExportedProgram, opened: list[tuple[int, ...]]) -> list[str]:
+    """The open dimensions that may only be so large: beyond, the model would take another path."""
+    return [
+        f"{where} may be {limit.lower} to {limit.upper} only"
+        for where, _, limits in _open_sizes(program, opened)
+        for limit in limits
+        if limit.upper.is_Integer
+    ]
+
+
+def _open_sizes(program: ExportedProgram, opened: list[tuple[int, ...]]) -> Iterator[tuple[str, Any, list[Any]]]:
+    """Each dimension that was to be open: where it is, its size, and the range of each symbol of it."""
+    given = set(program.graph_signature.user_inputs)
+    nodes = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in given]
+    tensors = [node for node in nodes if isinstance(node.meta.get("val"), Tensor)]
+    for node, dimensions in zip(tensors, opened, strict=True):
+        for d in dimensions:
+            size = node.meta["val"].shape[d]
+            symbols = set() if isinstance(size, int) else size.node.expr.free_symbols
+            limits = [program.range_constraints.get(symbol) for symbol in symbols]
+            yield f"dimension {d} of input {node.name!r}", size, limits
 
 
 def difference(expected: list[Any], actual: list[Any]) -> str | None:

@@ -24,7 +24,6 @@ from tools.program.graph import Argument, InputTensor, Kind, Node, Output, Progr
 from tools.program.interpreter import Interpreter
 
 TORCH = str(Path(torch.__file__).parent)
-LITERAL = "aten.lift_fresh"
 KINDS: Mapping[type, Any] = {
     torch.dtype: "dtype",
     torch.device: "device",
@@ -46,7 +45,11 @@ def record(module: nn.Module, inputs: Mapping[str, Tensor]) -> Program:
     tape = _Tape()
     for name, tensor in inputs.items():
         tape.bind(tensor, name)
-    for prefix, group in (("p", module.named_parameters()), ("b", module.named_buffers())):
+    for prefix, group in (
+        ("p", module.named_parameters()),
+        ("b", module.named_buffers()),
+        ("c", _plain_attributes(module)),
+    ):
         for name, tensor in group:
             tape.bind_weight(tensor, f"{prefix}_{name.replace('.', '_')}", name)
 
@@ -70,6 +73,14 @@ def record(module: nn.Module, inputs: Mapping[str, Tensor]) -> Program:
     )
     _prove(program, inputs, results)
     return program
+
+
+def _plain_attributes(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Tensors that modules hold without having registered them."""
+    for path, part in module.named_modules():
+        for name, value in vars(part).items():
+            if isinstance(value, Tensor):
+                yield f"{path}.{name}".removeprefix("."), value
 
 
 def _prove(program: Program, inputs: Mapping[str, Tensor], results: Sequence[Tensor]) -> None:
@@ -121,17 +132,17 @@ class _Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]
         value = self.bind(tensor, name)
         self.weights[value], self.weight_names[value] = tensor.detach(), model_name
 
-    def name_of(self, tensor: Tensor, operator: str = "") -> str:
+    def name_of(self, tensor: Tensor) -> str:
         """The name of a tensor; one that no operator has made becomes a constant of the recording."""
         if tensor not in self._names:
-            self.foreign += not operator.startswith(LITERAL)
+            self.foreign += 1
             constant = f"c_constant_{len(self.weights)}"
             self.bind_weight(tensor, constant, constant)
         return str(self._names[tensor])
 
     def _argument(self, value: Any, operator: str) -> Argument:
         if isinstance(value, Tensor):
-            return Ref(self.name_of(value, operator))
+            return Ref(self.name_of(value))
         if isinstance(value, list | tuple):
             return tuple(self._argument(part, operator) for part in value)
         if type(value) in KINDS:
@@ -210,6 +221,6 @@ def _notes(tape: _Tape) -> Iterator[str]:
         )
     if tape.foreign:
         yield (
-            f"{tape.foreign} tensors came from outside of torch's operators (an attribute of a module, numpy): they "
-            "are constants here, and what they depend on is not followed"
+            f"{tape.foreign} tensors were made outside of torch's operators while it ran (literals, or what came back "
+            "from numpy): they are constants here, and what they depend on is not followed"
         )
