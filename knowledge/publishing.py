@@ -46,8 +46,10 @@ def publish(file: Path, root: Path, model: str, snapshot: str) -> Published:
     try:
         with replaced(beside) as out:
             left_out = strip(file, out)
-        is_put = _put(file, beside, path)
-        beside.unlink(missing_ok=True)
+        try:
+            is_put = _put(file, beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
         raise NotPublished(f"cannot write {path}: {error.strerror}") from None
     if not is_put:

@@ -88,11 +88,12 @@ class Platform:
     def _train(self, rows: tuple[np.ndarray, np.ndarray, np.ndarray], rate: float) -> dict[str, list[float]]:
         dense, carrier, late = (torch.from_numpy(part) for part in rows)
         optimiser, losses, norms = torch.optim.SGD(self._module.parameters(), lr=rate), [], []
+        loss_of = nn.BCELoss()
         for _ in range(2):
-            for batch in torch.from_numpy(self._rng.permutation(ROWS)).split(BATCH):
+            for batch in torch.split(torch.from_numpy(self._rng.permutation(ROWS)), BATCH):
                 optimiser.zero_grad()
                 scored = self._module(dense[batch], carrier[batch]).clamp(1e-6, 1 - 1e-6)
-                loss = nn.functional.binary_cross_entropy(scored, late[batch])
+                loss = loss_of(scored, late[batch])
                 loss.backward()
                 norms.append(float(nn.utils.clip_grad_norm_(self._module.parameters(), 1e9)))
                 optimiser.step()
