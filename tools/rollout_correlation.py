@@ -139,7 +139,7 @@ def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metr
         tests=tuple(case.tests),
         candidates=tuple(candidates),
         accused=tuple(accused),
-        clearances=() if accused else tuple(clearances(case)),
+        clearances=tuple(c for c in clearances(case) if c.rollout not in {t.rollout for t in accused}),
         reversals=tuple(case.reversals),
         shares=case.shares,
         fell=case.any_fall,

@@ -1,71 +1,91 @@
-"""A snapshot against the others of its model where there are too few earlier rollouts to hold it against: its noise is
-taken from how the same comparison moves from hour to hour."""
+"""How sure a comparison of two snapshots is by its own hours: how much it moves from one to the next."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from tools.records import MetricRole
 from tools.stats.contrast import contrast
-from tools.stats.floored import judged
 from tools.stats.panel import Floats, Sums
 from tools.stats.robust import UNKNOWN, Departure, Tail
 from tools.stats.rollout_sides import Sides
 from tools.stats.suspects import kind_of
 
-MIN_SHARED_H = 4
+MIN_SHARED_H = 3
 USUAL_DIFFERENCE = 0.015
 """No two snapshots are alike: what they are taken to differ by without a fault, as one standard deviation of the log
-ratio (of the top line: as a share of it), since no history of this model can say."""
+ratio (of the top line: as a share of it), where no earlier rollouts of the model can say."""
 MOST_RHO = 0.8
 
 
-def by_hours(split: Sides, before: int, role: MetricRole, tail: Tail) -> Departure:
-    """The weighted mean of the hourly comparisons, float64[H] each over the places of the hour.
+@dataclass(frozen=True)
+class Spread:
+    """A standard error and its degrees of freedom."""
 
-    Its standard error is that of a weighted mean of correlated values (AR(1), the correlation of neighbours freed of
-    its small-sample bias, Kendall 1954), added in squares to `USUAL_DIFFERENCE`. Unknown below four shared hours.
+    scale: float
+    df: float
+
+
+@dataclass(frozen=True)
+class ByHours:
+    """The weighted mean of the hourly comparisons of the current block, its error, and how many hours there were."""
+
+    effect: float
+    error: Spread
+    hours: int
+
+
+def by_hours(split: Sides, before: int, role: MetricRole) -> ByHours | None:
+    """Compare the sides hour by hour, over the places of each. None below three shared hours.
+
+    The error is that of a weighted mean of correlated values: AR(1), the correlation of neighbours freed of its
+    small-sample bias (Kendall 1954).
     """
-    new, old = split.new, split.old
-    per_hour = contrast(
-        Sums(new.num[-1, before:], new.den[-1, before:]),
-        Sums(old.num[-1, before:], old.den[-1, before:]),
-        kind_of(role),
-    ).effect
-    both = new.den[-1, before:] + old.den[-1, before:]
-    weight = np.divide(new.den[-1, before:] * old.den[-1, before:], both, out=np.zeros_like(both), where=both > 0).sum(
-        -1
-    )
+    new, old = (Sums(side.num[-1, before:], side.den[-1, before:]) for side in (split.new, split.old))
+    per_hour = contrast(new, old, kind_of(role)).effect
+    both = new.den + old.den
+    weight = np.divide(new.den * old.den, both, out=np.zeros_like(both), where=both > 0).sum(-1)
     use = np.isfinite(per_hour) & (weight > 0)
     if use.sum() < MIN_SHARED_H:
-        return UNKNOWN
-    effect, scale, df = _weighted(per_hour[use], weight[use])
-    if not scale > 0:
-        return UNKNOWN
-    raw = Departure(effect, effect, effect, math.nan, scale, df, int(use.sum()), True)
-    return widened(raw, usual_difference(split, before, role), tail)
+        return None
+    effect, error = _weighted(per_hour[use], weight[use])
+    return ByHours(effect, error, int(use.sum()))
 
 
-def usual_difference(split: Sides, before: int, role: MetricRole) -> float:
-    """`USUAL_DIFFERENCE` in the unit of a role's contrast."""
-    if role is not MetricRole.topline:
-        return USUAL_DIFFERENCE
+def alone(found: ByHours, usual: Spread, tail: Tail) -> Departure:
+    """The comparison where no earlier rollouts can be held against it: it must exceed its own error and what snapshots
+    usually differ by."""
+    if not found.error.scale > 0:
+        return UNKNOWN
+    raw = Departure(found.effect, math.nan, math.nan, math.nan, found.error.scale, found.error.df, found.hours, True)
+    return widened(raw, usual, tail)
+
+
+def usual_difference(split: Sides, before: int, role: MetricRole) -> Spread:
+    """`USUAL_DIFFERENCE` in the unit of a role's contrast, taken to be known as well as from ten rollouts."""
     below = split.old.now(before)
-    return USUAL_DIFFERENCE * abs(float(split.old.num[-1, before:].sum())) / below if below > 0 else math.nan
+    level = abs(float(split.old.num[-1, before:].sum())) / below if below > 0 else math.nan
+    return Spread(USUAL_DIFFERENCE * (level if role is MetricRole.topline else 1.0), 10.0)
 
 
-def widened(found: Departure, usual: float, tail: Tail) -> Departure:
-    """A departure whose error does not hold the usual difference of sound snapshots, with that added in squares."""
-    if not (math.isfinite(found.effect) and math.isfinite(usual)):
+def widened(found: Departure, by: Spread, tail: Tail) -> Departure:
+    """A departure with another, independent error added in squares; degrees of freedom of Welch and Satterthwaite
+    (1946)."""
+    if not (math.isfinite(found.effect) and math.isfinite(by.scale)):
         return UNKNOWN
-    p_value, half = judged(found, usual, tail)
+    scale = math.hypot(found.scale, by.scale)
+    df = scale**4 / (found.scale**4 / found.df + by.scale**4 / by.df)
+    size = {"low": -found.effect, "high": found.effect, "both": abs(found.effect)}[tail] / scale
+    p_value = min(float(stats.t.sf(size, df)) * (2 if tail == "both" else 1), 1.0)
+    half = float(stats.t.isf(0.025, df)) * scale
     low, high = found.effect - half, found.effect + half
-    return replace(found, low=low, high=high, p_value=p_value, scale=math.hypot(found.scale, usual))
+    return replace(found, low=low, high=high, p_value=p_value, scale=scale, df=df)
 
 
-def _weighted(values: Floats, weight: Floats) -> tuple[float, float, float]:
-    """The weighted mean, its standard error, and degrees of freedom."""
+def _weighted(values: Floats, weight: Floats) -> tuple[float, Spread]:
+    """The weighted mean and its error: the larger one of that by the weights and that by the residuals themselves."""
     share = weight / weight.sum()
     mean = float(share @ values)
     left = np.sqrt(weight) * (values - mean)
@@ -75,5 +95,6 @@ def _weighted(values: Floats, weight: Floats) -> tuple[float, float, float]:
     inflated = (1 + rho) / (1 - rho)
     effective = 1 / float((share**2).sum()) / inflated
     by_weight = square / (len(values) - 1) / float(weight.sum())
-    robust = float((share * (values - mean)) @ (share * (values - mean))) * len(values) / (len(values) - 1)
-    return mean, math.sqrt(max(by_weight, robust) * inflated), max(effective - 1, 1.0)
+    apart = share * (values - mean)
+    by_residual = float(apart @ apart) * len(values) / (len(values) - 1)
+    return mean, Spread(math.sqrt(max(by_weight, by_residual) * inflated), max(effective - 1, 1.0))

@@ -47,14 +47,6 @@ class Sides:
         """In how many hours of the current block, from `before` on, both sides serve the same place."""
         return int(((self.new.den[-1, before:] > 0) & (self.old.den[-1, before:] > 0)).any(-1).sum())
 
-    def overlap(self, before: int) -> Floats:
-        """What both sides say about one another in each block, from hour `before` on, float64[K+1]: half the harmonic
-        mean of their denominators, added up over hours and places."""
-        new, old = self.new.den[:, before:], self.old.den[:, before:]
-        both = np.divide(new * old, new + old, out=np.zeros_like(new), where=new + old > 0)
-        shared: Floats = both.sum((1, 2))
-        return shared
-
 
 def sides(panel: Panel, model: str, new: Sequence[str], rivals: Sequence[str], dimension: str | None = None) -> Sides:
     """Split a panel; `new` names the snapshot of each block. With `dimension` its values are places; without, there is

@@ -1,6 +1,5 @@
 """Rollouts under suspicion: a snapshot against the others of its model, as all earlier rollouts were."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,13 +13,13 @@ from tools.stats.blocks import DAY_H, Blocks
 from tools.stats.contrast import Contrast, contrast
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.panel import Floats, Panel
-from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail
+from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail, departure
 from tools.stats.rollout_dose import against_days, against_rollouts
-from tools.stats.rollout_hours import by_hours, usual_difference, widened
+from tools.stats.rollout_hours import Spread, alone, by_hours, usual_difference, widened
 from tools.stats.rollout_places import Place, by_place, confined_place
 from tools.stats.rollout_sides import Sides, sides
 from tools.stats.rollout_timeline import Rollout, Timeline
-from tools.stats.suspects import MODEL, judged, kind_of
+from tools.stats.suspects import MODEL, kind_of
 
 MIN_HOURS = 3
 MIN_DENOMINATOR = 50.0
@@ -170,13 +169,22 @@ def _test(
 def _side_by_side(
     split: Sides, against: Contrast, before: int, role: MetricRole, tail: Tail
 ) -> tuple[Departure, Yardstick]:
-    """The new snapshot against the others of its model: as earlier rollouts were, or else by its own hours."""
+    """The new snapshot against the others of its model: as earlier rollouts were, widened by the error of its own
+    hours; or by those alone, and what snapshots usually differ by."""
     too_little = min(split.new.now(before), split.old.now(before)) < MIN_DENOMINATOR
-    if too_little or split.shared_hours(before) < MIN_HOURS:
+    own = None if too_little else by_hours(split, before, role)
+    if own is None:
         return UNKNOWN, Yardstick.rollouts
-    if int(np.isfinite(against.effect[:-1]).sum()) >= MIN_HISTORY:
-        return judged(_no_sharper(against, split.overlap(before)), tail), Yardstick.rollouts
-    return by_hours(split, before, role, tail), Yardstick.hours
+    found = departure(
+        against.effect[:-1],
+        float(against.effect[-1]),
+        tail,
+        conditions=against.level[:-1],
+        now=float(against.level[-1]),
+    )
+    if found.known:
+        return widened(found, own.error, tail), Yardstick.rollouts
+    return alone(own, usual_difference(split, before, role), tail), Yardstick.hours
 
 
 def _prefers_places(by_side: Departure, located: Departure, tail: Tail) -> bool:
@@ -188,21 +196,12 @@ def _prefers_places(by_side: Departure, located: Departure, tail: Tail) -> bool:
     return located.scale < by_side.scale and most >= 0.5 * bad(located.effect, tail)
 
 
-def _no_sharper(against: Contrast, overlap: Floats) -> Contrast:
-    """The contrast with its current noise at least as much larger than the usual one as fewer impressions of both sides
-    shared the hours."""
-    known = np.isfinite(against.noise[:-1]) & (overlap[:-1] > 0)
-    if not known.any() or not overlap[-1] > 0:
-        return against
-    thinner = math.sqrt(float(np.median(overlap[:-1][known])) / float(overlap[-1]))
-    least = thinner * float(np.median(against.noise[:-1][known]))
-    return replace(against, noise=np.append(against.noise[:-1], np.fmax(against.noise[-1], least)))
-
-
-def _usual_difference(history: Floats, split: Sides, before: int, role: MetricRole) -> float:
+def _usual_difference(history: Floats, split: Sides, before: int, role: MetricRole) -> Spread:
     """How far a new snapshot usually is from the others: on the days before, all places had the same one."""
     known = history[np.isfinite(history)]
-    return float(known.std(ddof=1)) if len(known) >= MIN_HISTORY else usual_difference(split, before, role)
+    if len(known) < MIN_HISTORY:
+        return usual_difference(split, before, role)
+    return Spread(float(known.std(ddof=1)), len(known) - 1.0)
 
 
 def _spaced(earlier: Sequence[Rollout], hours: int) -> list[Rollout]:
