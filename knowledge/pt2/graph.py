@@ -11,7 +11,7 @@ from knowledge.pt2.archive import Refused, Strict, plain_name
 from knowledge.pt2.tensors import DTYPES
 from tools.program.graph import Argument, Kind, Node, Output, Ref
 
-NODES_LIMIT = 200_000
+NODES_LIMIT = 100_000
 POSITIONAL, KEYWORD = 1, 2
 MEMORY_FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
 LAYOUTS = {7: "strided"}
@@ -63,15 +63,14 @@ def nodes_of(entry: str, raw: list[RawNode], known: set[str]) -> tuple[Node, ...
     Raises `Refused` naming the node, for a name that is not known or is given twice, and for arguments that are no
     plain data.
     """
-    if len(raw) > NODES_LIMIT:
-        raise Refused(entry, f"it has {len(raw)} nodes, more than {NODES_LIMIT}")
     nodes: list[Node] = []
     names: set[str] = set()
     for index, node in enumerate(raw):
         try:
             nodes.append(_node(index, node, known))
         except Malformed as error:
-            raise Refused(entry, f"node {index} ({node.name or 'without a name'}, {node.target}): {error}") from None
+            named = f"{(node.name or 'without a name')[:40]}, {node.target[:80]}"
+            raise Refused(entry, f"node {index} ({named}): {error}") from None
         if nodes[-1].name in names:
             raise Refused(entry, f"the node {nodes[-1].name!r} is there twice")
         names.add(nodes[-1].name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from knowledge.pt2.archive import Archive, Refused, Strict
-from knowledge.pt2.graph import Malformed, RawNode, Union, at, member, nodes_of, text_at
+from knowledge.pt2.graph import NODES_LIMIT, Malformed, RawNode, Union, at, member, nodes_of, text_at
 from knowledge.pt2.tensors import DTYPES, read_tensors
 from knowledge.stored_tensor import StoredTensor
 from tools.program.calls import draws_random
@@ -30,7 +30,7 @@ class _Meta(Strict):
 class _Graph(Strict):
     inputs: list[Union]
     outputs: list[Union]
-    nodes: list[RawNode]
+    nodes: list[RawNode] = Field(max_length=NODES_LIMIT)
     tensor_values: dict[str, _Meta]
 
 

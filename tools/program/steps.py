@@ -82,6 +82,7 @@ def prepare(program: Program) -> tuple[Layout, list[Step]]:
 
 def _step(node: Node, layout: Layout) -> Step:
     call = resolve(node.operator)
+    _refuse_misfit(node, call)
     arguments = _gather(node.arguments, layout)
     keywords = None
     if node.keywords:
@@ -97,6 +98,22 @@ def _step(node: Node, layout: Layout) -> Step:
     return Step(
         node, call, arguments, keywords, outputs[0] if single else None, () if single else outputs, reads, writes
     )
+
+
+def _refuse_misfit(node: Node, call: Any) -> None:
+    """A node has the arguments and outputs that its operator's schema asks for. Their types are torch's to check."""
+    schema = getattr(call, "_schema", None)
+    if schema is None:
+        return
+    placed = [argument.name for argument in schema.arguments if not argument.kwarg_only]
+    named = {argument.name for argument in schema.arguments}
+    given = [*placed[: len(node.arguments)], *node.keywords]
+    if len(node.arguments) > len(placed) or not named.issuperset(given) or len(given) > len(set(given)):
+        raise ValueError(f"its arguments do not fit {schema}")
+    if missing := [a.name for a in schema.arguments if not a.has_default_value() and a.name not in given]:
+        raise ValueError(f"it lacks the arguments {', '.join(missing)}")
+    if len(node.outputs) != len(schema.returns):
+        raise ValueError(f"it has {len(node.outputs)} outputs, and the operator {len(schema.returns)}")
 
 
 def _named(names: tuple[str, ...], values: Callable[[Frame], tuple[Any, ...]]) -> Callable[[Frame], dict[str, Any]]:
