@@ -25,7 +25,7 @@ def heal(
     """
     import torch
 
-    def spoiled(cases: Tensor, replaced: Tensor) -> Tensor:
+    def spoiled(cases: "Tensor", replaced: "Tensor") -> "Tensor":
         return trials.spoiled((target,), rows[cases], replaced, units)
 
     none = torch.zeros(len(rows), len(units), dtype=torch.bool)

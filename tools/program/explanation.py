@@ -45,23 +45,24 @@ def explain(case: Case, rows: "Tensor") -> Explained:
     import torch
 
     chosen = torch.zeros(len(rows), len(case.units), dtype=torch.bool)
-    waiting = torch.arange(len(rows))
+    bad, waiting = torch.ones(len(rows), dtype=torch.bool), torch.arange(len(rows))
     found = [Origin(origin.value, origin.node, origin.rows[rows]) for origin in case.found]
     for _ in range(MOST_ROUNDS):
         more = mend(case, rows[waiting], chosen[waiting], found)
         if not bool((more & ~chosen[waiting]).any()):
             break
         chosen[waiting] |= more
-        still = case.trials.spoiled(case.targets, rows[waiting], chosen[waiting], case.units)
-        waiting = waiting[still]
+        bad[waiting] = case.trials.spoiled(case.targets, rows[waiting], chosen[waiting], case.units)
+        waiting = waiting[bad[waiting]]
         if not len(waiting):
             break
         found = _look_again(case, rows[waiting], chosen[waiting])
     if len(waiting):  # what is bad on the way is not what spoils the target: look from the target itself
         everything = case.units.inside(case.trials.slice(case.targets).inputs).expand(len(waiting), -1)
-        mended, _ = bisect(_at_targets(case, rows[waiting]), everything, chosen[waiting], MOST_CAUSES)
-        chosen[waiting] = mended
-    return _reduce(case, rows, chosen)
+        chosen[waiting], bad[waiting] = bisect(
+            _at_targets(case, rows[waiting]), everything, chosen[waiting], MOST_CAUSES
+        )
+    return _reduce(case, rows, chosen, ~bad)
 
 
 def mend(case: Case, rows: "Tensor", chosen: "Tensor", found: Sequence[Origin]) -> "Tensor":
@@ -124,11 +125,11 @@ def _look_again(case: Case, rows: "Tensor", chosen: "Tensor") -> list[Origin]:
     return origins(program, seen, live, case.excused)
 
 
-def _reduce(case: Case, rows: "Tensor", chosen: "Tensor") -> Explained:
+def _reduce(case: Case, rows: "Tensor", chosen: "Tensor", healed: "Tensor") -> Explained:
     """Of the replaced units keep those that cannot be spared, and find which ones the fault needs."""
     import torch
 
-    several = (chosen.sum(1) > 1).nonzero()[:, 0]
+    several = (healed & (chosen.sum(1) > 1)).nonzero()[:, 0]
     sufficient, reduced = chosen.clone(), torch.ones(len(rows), dtype=torch.bool)
     if len(several):
         none = torch.zeros_like(chosen[several])
@@ -136,8 +137,6 @@ def _reduce(case: Case, rows: "Tensor", chosen: "Tensor") -> Explained:
         sufficient[several] = torch.where(bad[:, None], chosen[several], fewer)
         reduced[several] = ~bad
     kept = _kept_alone(case, rows, sufficient)
-    every = torch.arange(len(rows))
-    healed = ~_at_targets(case, rows)(every, sufficient)
     necessary = _necessary(case, rows, sufficient, kept, healed & reduced)
     return Explained(rows, sufficient, necessary, healed, reduced & healed)
 

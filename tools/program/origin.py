@@ -65,7 +65,7 @@ def observe(
 
     def watch(node: Node, result: Any) -> None:
         results = result if isinstance(result, (tuple, list)) else (result,)
-        for name, value in zip(_places(node), results, strict=True):
+        for name, value in zip(_places(node), results, strict=False):  # a check has no output, and None as result
             if name is None or not isinstance(value, torch.Tensor):
                 continue
             if bad.judges(name, value):
@@ -98,17 +98,14 @@ def add_weights(seen: Observation, program: Program, weights: Mapping[str, "Tens
             seen.infinite.add(name)
 
 
-def bad_rows(bad: Badness, name: str, value: "Tensor", rows: int) -> "Tensor":
-    """The rows (bool) in which a value is bad; all of them where it has no rows of its own."""
+def bad_rows(bad: Badness, name: str, value: "Tensor", rows: int, with_rows: bool = True) -> "Tensor":
+    """The rows (bool) in which a value is bad; all of them where it has no rows of its own, or is not to have them."""
     import torch
 
-    axis = _row_axis(value, rows)
-    elements = bad.elements(name, value)
+    axis = _row_axis(value, rows) if with_rows else None
     if axis is None:
-        return elements.any().expand(rows)
-    return (
-        elements.movedim(axis, 0).reshape(rows, -1).any(1) if elements.numel() else torch.zeros(rows, dtype=torch.bool)
-    )
+        return torch.tensor(bad.anywhere(name, value)).expand(rows)
+    return bad.by_row(name, value.movedim(axis, 0).reshape(rows, -1))
 
 
 def _row_axis(value: "Tensor", rows: int) -> int | None:
@@ -118,10 +115,15 @@ def _row_axis(value: "Tensor", rows: int) -> int | None:
 
 def _look(seen: Observation, bad: Badness, name: str, value: "Tensor", varying: Collection[str]) -> None:
     with_rows = _place_rows(seen, name, value, varying)
-    if not bad.anywhere(name, value):
+    if not bad.perhaps(name, value):
         return
-    seen.bad[name] = bad_rows(bad, name, value, seen.rows) if with_rows else value.new_ones(seen.rows).bool()
-    if not bool(value.isnan().any()):
+    rows = bad_rows(bad, name, value, seen.rows, with_rows)
+    if not bool(rows.any()):
+        return
+    seen.bad[name] = rows
+    axis = _row_axis(value, seen.rows)
+    spoiled = value.movedim(axis, 0)[rows] if with_rows and axis is not None else value
+    if not bool(spoiled.isnan().any()):
         seen.infinite.add(name)
 
 

@@ -1,6 +1,6 @@
 """Which nodes a value is made of, and which it reaches: the dependencies of a program, never too few."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,12 +19,22 @@ class Slice:
 
 def reads(node: Node) -> list[str]:
     """The names of the values that a node takes, in their order; a name as often as it is given."""
-    return [name for argument in (*node.arguments, *node.keywords.values()) for name in _references(argument)]
+    names: list[str] = []
+    _collect(node.arguments, names)
+    if node.keywords:
+        _collect(tuple(node.keywords.values()), names)
+    return names
 
 
 def gives(node: Node) -> list[str]:
     """The names of the values that a node gives, those of its lists included."""
-    return [name for output in node.outputs for name in _names(output)]
+    names: list[str] = []
+    for output in node.outputs:
+        if isinstance(output, str):
+            names.append(output)
+        elif output is not None:
+            names += [name for name in output if name is not None]
+    return names
 
 
 def backward(program: Program, values: Collection[str]) -> Slice:
@@ -39,12 +49,13 @@ def backward(program: Program, values: Collection[str]) -> Slice:
     touched = {memory.of(name) for name in needed}
     kept = []
     for node in reversed(program.nodes):
-        written = {memory.of(name) for name in memory.writes(node)}
+        written = [memory.of(name) for name in memory.writes(node)]
         if needed.isdisjoint(gives(node)) and touched.isdisjoint(written):
             continue
         kept.append(node.index)
-        needed.update(reads(node))
-        touched.update(memory.of(name) for name in reads(node))
+        taken = reads(node)
+        needed.update(taken)
+        touched.update(map(memory.of, taken))
     inputs = frozenset(tensor.name for tensor in program.inputs)
     return Slice(tuple(reversed(kept)), inputs & needed, frozenset(program.weights) & needed)
 
@@ -91,7 +102,9 @@ def _written(node: Node) -> list[str]:
     """The values that a node writes into."""
     if not _may_write(node.operator):
         return []
-    return [name for argument in written_arguments(node, resolve(node.operator)) for name in _references(argument)]
+    names: list[str] = []
+    _collect(tuple(written_arguments(node, resolve(node.operator))), names)
+    return names
 
 
 @cache
@@ -111,20 +124,15 @@ def _shared(node: Node) -> list[str]:
         return []
     named = dict(zip((argument.name for argument in schema.arguments), node.arguments, strict=False))
     named.update(node.keywords)
-    aliased = [named.get(argument.name) for argument in schema.arguments if argument.alias_info is not None]
-    return [*(name for argument in aliased for name in _references(argument)), *gives(node)]
+    aliased = tuple(named.get(argument.name) for argument in schema.arguments if argument.alias_info is not None)
+    names = gives(node)
+    _collect(aliased, names)
+    return names
 
 
-def _references(argument: Argument) -> Iterator[str]:
-    if isinstance(argument, Ref):
-        yield argument.name
-    elif isinstance(argument, tuple):
-        for item in argument:
-            yield from _references(item)
-
-
-def _names(output: str | tuple[str | None, ...] | None) -> Iterator[str]:
-    if isinstance(output, tuple):
-        yield from (name for name in output if name is not None)
-    elif output is not None:
-        yield output
+def _collect(arguments: tuple[Argument, ...], names: list[str]) -> None:
+    for argument in arguments:
+        if isinstance(argument, Ref):
+            names.append(argument.name)
+        elif isinstance(argument, tuple):
+            _collect(argument, names)

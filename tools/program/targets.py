@@ -1,5 +1,6 @@
 """Whether bad values reach the outputs of the model, where, and which are absorbed on the way."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,41 +39,47 @@ def reaching(trials: Trials, seen: Observation) -> Reach:
     if outputs:
         rows = torch.stack([seen.bad[name] for name in outputs]).any(0)
     elif trials.bad.problem == "extreme" and (last := _last(trials, seen)):
-        rows = _moved(trials, last) & torch.stack([seen.bad[name] for name in last]).any(0)
-        outputs = last if bool(rows.any()) else ()
+        rows = _moved(trials, tuple(last), torch.stack(list(last.values())).any(0))
+        outputs = tuple(name for name, ends in last.items() if bool((ends & rows).any()))
     return Reach(outputs, rows, _absorbed(trials, seen, outputs))
 
 
-def _last(trials: Trials, seen: Observation) -> tuple[str, ...]:
-    """The bad values of which no bad value is made, on the way to an output."""
-    followed: set[str] = set()
+def _last(trials: Trials, seen: Observation) -> dict[str, "Tensor"]:
+    """The bad values of which, in some rows (bool), no bad value is made, on the way to an output."""
+    ends = {name: rows.clone() for name, rows in seen.bad.items()}
     for node in trials.program.nodes:
-        if any(seen.of(name) is not None for name in gives(node)):
-            followed.update(reads(node))
+        made = [rows for name in gives(node) if (rows := seen.of(name)) is not None]
+        for name in reads(node) if made else ():
+            if name in ends:
+                for rows in made:
+                    ends[name] &= ~rows
     nodes = trials.slice(trials.program.outputs).nodes
     names = [name for index in nodes for name in gives(trials.program.nodes[index])]
-    return tuple(name for name in names if name in seen.bad and name not in followed)
+    return {name: ends[name] for name in names if name in ends and bool(ends[name].any())}
 
 
-def _moved(trials: Trials, last: tuple[str, ...]) -> "Tensor":
-    """The rows in which an output moves when these values are cut off at their limits."""
+def _moved(trials: Trials, last: tuple[str, ...], rows: "Tensor") -> "Tensor":
+    """Which of these rows (bool) move an output when these values are cut off at their limits."""
     import torch
 
-    limits = trials.bad.limits
-    plain = trials.interpreter.run(trials.batch.inputs)
-    cut = {name: _clamp(*limits[name]) for name in last}
-    other = trials.interpreter.run(trials.batch.inputs, replace=cut)
-    trials.forwards += 2
-    moved = torch.zeros(trials.batch.rows, dtype=torch.bool)
+    places = rows.nonzero()[:, 0]
+    inputs = trials.batch.select(places)
+    count = max(len(places), trials.batch.least())
+    plain = trials.values(trials.program.outputs, inputs, count)
+    cut = {name: _between(*trials.bad.limits[name]) for name in last}
+    other = trials.values(trials.program.outputs, inputs, count, replace=cut)
+    moved = torch.zeros(count, dtype=torch.bool)
     for name, value in plain.items():
         if isinstance(value, torch.Tensor) and value.is_floating_point():
             apart = ~torch.isclose(other[name], value, rtol=NOTICEABLE, atol=NOTICEABLE, equal_nan=True)
-            by_row = value.dim() and value.shape[0] == trials.batch.rows
-            moved |= apart.reshape(trials.batch.rows, -1).any(1) if by_row else apart.any()
-    return moved
+            by_row = value.dim() > 0 and len(value) == count
+            moved |= apart.reshape(count, -1).any(1) if by_row else apart.any()
+    answer = torch.zeros_like(rows)
+    answer[places] = moved[: len(places)]
+    return answer
 
 
-def _clamp(low: float, high: float):  # type: ignore[no-untyped-def]
+def _between(low: float, high: float) -> Callable[["Tensor"], "Tensor"]:
     return lambda value: value.clamp(low, high)
 
 

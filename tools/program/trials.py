@@ -1,6 +1,6 @@
 """Runs of some rows of a batch with some features at their baseline, and what is bad then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tools.program.badness import Badness
@@ -63,18 +63,29 @@ class Trials:
         """The rows (bool) of the batch as it is in which a target is bad with these weights for the stored ones."""
         import torch
 
-        nodes = self.slice(targets).nodes
-        self._spend(self.batch.rows, len(nodes))
-        values = self.interpreter.run(self.batch.inputs, nodes=nodes, keep=targets, given=weights)
+        replace = {name: _constantly(weight) for name, weight in weights.items()}
+        values = self.values(targets, self.batch.inputs, self.batch.rows, replace=replace)
         return torch.stack([bad_rows(self.bad, name, values[name], self.batch.rows) for name in targets]).any(0)
 
     def values(
-        self, targets: tuple[str, ...], inputs: Sequence["Tensor"], rows: int, gradients: bool = False
+        self,
+        targets: tuple[str, ...],
+        inputs: Sequence["Tensor"],
+        rows: int,
+        replace: Mapping[str, Callable[["Tensor"], "Tensor"]] | None = None,
+        gradients: bool = False,
     ) -> dict[str, "Tensor"]:
-        """The targets of a run of these inputs, with so many rows, that runs nothing else."""
+        """The targets of a run of these inputs, with so many rows, and no more of the program than is quick."""
+        if not gradients and set(targets) <= set(self.program.outputs):  # the whole program has its plan made
+            self._spend(rows, len(self.program.nodes))
+            return self.interpreter.run(inputs, replace=replace)
         nodes = self.slice(targets).nodes
         self._spend(rows, len(nodes))
-        return self.interpreter.run(inputs, nodes=nodes, keep=targets, gradients=gradients)
+        return self.interpreter.run(inputs, nodes=nodes, keep=targets, replace=replace, gradients=gradients)
 
     def _spend(self, rows: int, nodes: int) -> None:
         self.forwards += rows / max(self.batch.rows, 1) * nodes / max(len(self.program.nodes), 1)
+
+
+def _constantly(value: "Tensor") -> Callable[["Tensor"], "Tensor"]:
+    return lambda _: value

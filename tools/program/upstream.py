@@ -50,10 +50,10 @@ def trace(interpreter: "Interpreter", inputs: Sequence["Tensor"], bad: Badness) 
     if beside is None and bool((~reach.rows).any()):  # the baseline is at fault, not the weights: a row turned out good
         case.units.from_row(int(_by_content(batch, ~reach.rows)[0]))
         beside = spreads(case, rows[:MOST_ROWS])
-    if beside:
-        found = _of_company(case)
-    elif beside is None and case.found and case.found[0].value in case.bad_weights:
+    if beside is None and case.found and case.found[0].value in case.bad_weights:
         found = _stays_bad(case)
+    elif beside or (beside is None and mixing_node(case) is not None):
+        found = _of_company(case)
     else:
         explained, examined = _explain_all(case, rows)
         found = replace(_of_rows(case, explained), rows_examined=tuple(examined.tolist()))
@@ -108,13 +108,13 @@ def _stays_bad(case: Case) -> Trace:
     """Rows that are bad with everything at baseline: a weight, or what the operator does with good ones."""
     first = blame.commonest(blame.first_origins(case.found, case.bad.nonzero()[:, 0]))
     weights = blame.bad_weights(case, ())
-    unsettled = ["the rows stay bad with all features at their baseline, and no row is good"]
+    unsettled = []
     if first is not None and not weights:
         weights = blame.weights_of(case, first)
-        if not weights:
-            unsettled.append(
-                "the operator reads no weight: look at its constants, or at its inputs in the model's code"
-            )
+        unsettled.append(
+            "the rows stay bad with all features at their baseline, and nothing stands out in the weights that the "
+            "operator reads" + ("" if weights else ": it reads none, so look at its constants")
+        )
     rows = tuple(case.bad.nonzero()[:, 0].tolist()) if weights else ()
     answer = _trace(case, first, (), weights, rows, unsettled)
     return replace(answer, origin="weight") if weights else answer
