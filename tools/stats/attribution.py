@@ -38,9 +38,9 @@ TRAFFIC_ROLES = (MetricRole.prediction_mean, MetricRole.label_rate, MetricRole.l
 
 @dataclass(frozen=True)
 class Attribution:
-    """The decision with all that it stands on. `levels` float64[K+1] is the top line per block, the current one last;
-    `raw` tests it as it is and `adjusted` against what the label rate of the same hours predicts. `floor` is what a
-    group must add to the drop to be accused."""
+    """The decision with all that it stands on: `blocks` baseline blocks have points; `levels` float64[K+1] is the top
+    line per block, the current one last; `raw` tests it as it is and `adjusted` against what the label rate of the same
+    hours predicts. `floor` is what a group must add to the drop to be accused."""
 
     blocks: int
     levels: Floats
@@ -133,7 +133,7 @@ def _decide(
         factor = None
     place = _where(panels, tails, accused) if factor == "model" else segment.name if segment else None
     return Attribution(
-        blocks=len(levels) - 1,
+        blocks=int(np.isfinite(levels[:-1]).sum()),
         levels=levels,
         usual_level=usual,
         drop=case.drop,

@@ -26,9 +26,12 @@ def named(found: Attribution, searched: Combinations) -> tuple[CombinationEffect
 
 def settled_by(found: Attribution, searched: Combinations, agrees: Agrees) -> Attribution:
     """The attribution, with the factor that only combinations could tell. Where the baseline holds too few whole days
-    for anything else, one that stands out suffices. It overrules "none", "shared" and an open answer where it makes
+    for anything else, one that stands out suffices. A place whose fault is only that of an accused model there gives
+    way to the model. A combination overrules "none", "shared" and an open answer where it makes
     most of the drop, and enough of the usual level to matter."""
     causes = _standing_out(searched)
+    if causes and found.factor in ("infra", "segment") and _narrowed_to_model(found, causes):
+        return replace(found, factor="model", confidence=_confidence(causes))
     if not causes or found.factor not in (None, "none", "shared"):
         return found
     if found.raw.known and not _overrules(found, causes):
@@ -43,7 +46,7 @@ def settled_by(found: Attribution, searched: Combinations, agrees: Agrees) -> At
         drop_is_real=True,
         segment=cause_text(causes) if factor == "segment" else None,
         infra=cause_text(causes) if factor == "infra" else None,
-        confidence=min(probability_of_effect(t.q_value) for t in causes),
+        confidence=_confidence(causes),
     )
     return _of_model(settled, causes) if factor == "model" else settled
 
@@ -58,6 +61,15 @@ def _standing_out(searched: Combinations) -> tuple[CombinationEffect, ...]:
     drop."""
     cause = [t for t in searched.tested if t.combination in searched.cause]
     return tuple(t for t in cause if t.q_value < ALPHA and t.departure.beyond and t.share >= SMALL)
+
+
+def _narrowed_to_model(found: Attribution, causes: tuple[CombinationEffect, ...]) -> bool:
+    """Whether a place is bad only where it serves the model that is accused, too."""
+    return found.model_degraded is True and {_model_of(t.combination) for t in causes} == {found.model}
+
+
+def _confidence(causes: tuple[CombinationEffect, ...]) -> float:
+    return min(probability_of_effect(t.q_value) for t in causes)
 
 
 def _overrules(found: Attribution, causes: tuple[CombinationEffect, ...]) -> bool:

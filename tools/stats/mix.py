@@ -15,6 +15,7 @@ from tools.stats.value_parts import (
     Interval,
     ValueParts,
     against_history,
+    history_of,
     hour_draws,
     interval,
     interval_from,
@@ -80,7 +81,8 @@ def mix_shift(
     mass, _ = _masses(metric, traffic, kept)
     blocks = parts(*against_history(mass.cells()))
     mix, within = blocks.mix.sum(0), blocks.within.sum(0)
-    few = hour_draws(mass.den.shape[-1]) if len(mix) <= MIN_HISTORY else None
+    history = history_of(mass.blocks())
+    few = hour_draws(mass.den.shape[-1]) if history < MIN_HISTORY else None
     noise = None if few is None else parts(*mass.drawn_cells(few))
     by_value = {name: value_parts(name, *_named(metric, traffic, name)) for name in (*dimensions, HOUR, *others)}
     return MixShift(
@@ -89,7 +91,7 @@ def mix_shift(
         within=departure(within[:-1], float(within[-1]), tail),
         mix_interval=interval(mix, None if noise is None else noise.mix.sum(0), few),
         within_interval=interval(within, None if noise is None else noise.within.sum(0), few),
-        interval_from=interval_from(len(mix) - 1, few is not None),
+        interval_from=interval_from(history, few is not None),
         by_dimension={name: _added(by_value[name]) for name in (*dimensions, HOUR)},
         parts=tuple(p for name in by_value for p in by_value[name]),
         moved={name: _moved(traffic, name) for name in (*dimensions, HOUR)},

@@ -13,6 +13,8 @@ from tools.stats.blocks import Blocks
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+LARGEST = 1e50
+"""What is beyond counts nothing: it is a fault of whoever sent it."""
 HASH_BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -40,8 +42,7 @@ class Panel:
     def __init__(self, cube: Cube, blocks: Blocks) -> None:
         self.blocks = blocks
         cells = blocks.cells(cube.ts)
-        sound = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
-        inside = cells >= 0
+        sound, inside = sound_points(cube), cells >= 0
         first, later = repeats(cube)
         again = np.zeros(len(cube), dtype=np.bool_)
         again[first] = True
@@ -77,6 +78,13 @@ class Panel:
             index = index + c.codes * size
             size *= len(c.names)
         return Sums(*(added(index, weights, shape) for weights in (self.num, self.den)))
+
+
+def sound_points(cube: Cube) -> NDArray[np.bool_]:
+    """bool[n]: the rows that are numbers, none so large that its square is not, with no negative denominator."""
+    num, den = cube.numerator, cube.denominator
+    sound: NDArray[np.bool_] = (np.abs(num) <= LARGEST) & (den >= 0) & (den <= LARGEST)
+    return sound
 
 
 def _alike(cube: Cube, first: Codes, later: Codes) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tools.records import Cube
 from tools.stats.blocks import Blocks
-from tools.stats.panel import Floats
+from tools.stats.panel import Floats, sound_points
 
 SETTLED = 0.7
 """The share of the usual label coverage that an hour must have reached."""
@@ -36,7 +36,7 @@ def _coverage(labels: Cube, traffic: Cube, blocks: Blocks) -> Floats:
 
 def _denominators(cube: Cube, blocks: Blocks) -> Floats:
     cells = blocks.cells(cube.ts)
-    use = (cells >= 0) & np.isfinite(cube.denominator)
+    use = (cells >= 0) & sound_points(cube)
     shape = (len(blocks.starts), blocks.hours)
     summed = np.bincount(cells[use], weights=cube.denominator[use], minlength=shape[0] * shape[1])
     return summed.astype(np.float64).reshape(shape)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.records import Cube, Window
-from tools.stats.panel import Floats, repeated_rows
+from tools.stats.panel import Floats, repeated_rows, sound_points
 
 DEFAULT_STEP_S = 60
 ENOUGH_STRETCHES = 8
@@ -57,8 +57,7 @@ def steps(cube: Cube, rows: NDArray[np.int64], window: Window, baseline: Window,
 
 def sound_rows(cube: Cube) -> NDArray[np.int64]:
     """int64[m]: the rows that are numbers and are not said again by a later row."""
-    sound = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
-    return np.flatnonzero(sound & ~repeated_rows(cube))
+    return np.flatnonzero(sound_points(cube) & ~repeated_rows(cube))
 
 
 def _step_s(ts: NDArray[np.int64]) -> int:

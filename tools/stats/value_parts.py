@@ -93,7 +93,7 @@ def value_parts(dimension: str, names: Sequence[str], mass: HourlyMass) -> tuple
         return ()
     before, now = against_history(blocks)
     found = parts(before, now)
-    drawn = None if blocks.den.shape[1] > MIN_HISTORY else hour_draws(mass.den.shape[-1])
+    drawn = None if history_of(blocks) >= MIN_HISTORY else hour_draws(mass.den.shape[-1])
     noise = None if drawn is None else parts(*mass.drawn(drawn))
     usual, share = (_share(m.covered().exposure[:, -1]) for m in (before, now))
     mix = [interval(found.mix[i], None if noise is None else noise.mix[i], drawn) for i in range(len(names))]
@@ -102,6 +102,11 @@ def value_parts(dimension: str, names: Sequence[str], mass: HourlyMass) -> tuple
         ValueParts(dimension, name or "(none)", float(usual[i]), float(share[i]), mix[i], within[i])
         for i, name in enumerate(names)
     )
+
+
+def history_of(blocks: Mass) -> int:
+    """How many baseline blocks have points."""
+    return int((blocks.den[:, :-1].sum(0) > 0).sum())
 
 
 def interval(series: Floats, noise: Floats | None, weights: Floats | None) -> Interval:
