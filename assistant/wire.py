@@ -30,7 +30,7 @@ from assistant.planner.events import (
     VerdictReached,
 )
 from knowledge.ingest.alert import Alert
-from knowledge.snapshot_checks import CheckOutcome, CheckState
+from knowledge.snapshot_check import CheckOutcome, CheckState
 from tools.contract import Finding
 from tools.contract import Status as FindingStatus
 from tools.evidence import Chart, Estimate, Evidence, Source

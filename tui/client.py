@@ -16,9 +16,11 @@ from assistant.wire import (
     Health,
     InvestigationPage,
     InvestigationView,
+    ModelLine,
     NoteBody,
     Problem,
     RefuseBody,
+    SnapshotPage,
     StepBackBody,
     ToolInfo,
     UndoBody,
@@ -62,7 +64,7 @@ class Unreadable(ClientError):
 
 
 class Client:
-    """The API's investigations. Every method raises `ClientError`."""
+    """The API's investigations and snapshots. Every method raises `ClientError`."""
 
     def __init__(self, http: httpx.AsyncClient, where: str) -> None:
         self._http = http
@@ -106,6 +108,14 @@ class Client:
 
     async def investigation(self, investigation: str) -> InvestigationView:
         return await self._get(InvestigationView, _path(investigation))
+
+    async def models(self) -> list[ModelLine]:
+        return await self._get(list[ModelLine], "/models")
+
+    async def snapshots(self, model: str, limit: int) -> SnapshotPage:
+        """The newest snapshots of a model, at most `limit`."""
+        # Quoted twice: a slash in the name of a model would end the part of the path that it stands in.
+        return await self._get(SnapshotPage, f"/models/{quote(quote(model, safe=''), safe='')}/snapshots", limit=limit)
 
     async def events(self, investigation: str, after: int, wait_s: float = POLL_S) -> EventPage:
         """The events after number `after`; if there are none yet, the server waits up to `wait_s` seconds for one."""

@@ -17,7 +17,7 @@ from assistant.wire import (
     SnapshotPage,
     SnapshotView,
 )
-from knowledge.snapshot_checks import SnapshotCheck
+from knowledge.snapshot_check import SnapshotCheck
 from knowledge.workspace import Workspace
 from tools.ports import UnreadableArtifact
 from tools.records import RolloutPoint

@@ -13,7 +13,7 @@ from assistant.planner.check import Tools
 from assistant.planner.tool_calls import call
 from assistant.publishing import rules
 from knowledge.ingest.alert import Alert
-from knowledge.snapshot_checks import CheckOutcome, CheckState, SnapshotCheck
+from knowledge.snapshot_check import CheckOutcome, CheckState, SnapshotCheck
 from knowledge.workspace import Workspace
 from tools.records import Snapshot
 

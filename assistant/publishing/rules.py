@@ -7,7 +7,7 @@ from typing import Any
 
 from assistant.planner.conditions import number
 from knowledge.ingest.alert import Alert
-from knowledge.snapshot_checks import CheckOutcome
+from knowledge.snapshot_check import CheckOutcome
 from tools.contract import Finding, Status
 from tools.records import Snapshot, TrainingRun, Window
 

@@ -77,6 +77,7 @@ k, j             look at an earlier or later step
 page up, down    scroll the evidence
 tab              between the trail and the choices
 
+s                the snapshots of the models, and their checks
 a, r             approve or refuse the plan, with a reason
 u                undo an action that was carried out
 n                write a note into the record

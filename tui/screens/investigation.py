@@ -16,6 +16,7 @@ from assistant.wire import AnswerBody, ApproveBody, NoteBody, Plan, RefuseBody, 
 from tui.client import POLL_S, Client, ClientError
 from tui.messages import ChoiceMade, StepSelected
 from tui.screens.dialogs import ConfirmDialog, HelpDialog, ReasonDialog
+from tui.screens.snapshots import SnapshotsDialog
 from tui.walk import Walk
 from tui.widgets.banner import Banner
 from tui.widgets.now import Now
@@ -38,6 +39,7 @@ class InvestigationScreen(Screen[None]):
         Binding("u", "undo", "Undo"),
         Binding("k", "look(-1)", "Earlier"),
         Binding("j", "look(1)", "Later"),
+        Binding("s", "snapshots", "Snapshots"),
         Binding("n", "note", "Note", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
@@ -150,6 +152,10 @@ class InvestigationScreen(Screen[None]):
     def action_page(self, by: int) -> None:
         panel = self.query_one(StepPanel)
         panel.scroll_relative(y=by * max(panel.size.height - 1, 1), animate=False)
+
+    def action_snapshots(self) -> None:
+        if self._walk is not None:
+            self.app.push_screen(SnapshotsDialog(self._client, self._walk.view.alert))
 
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())

@@ -10,7 +10,7 @@ import torch
 
 from assistant.publishing.checker import Checker
 from knowledge.ingest.alert import Alert
-from knowledge.snapshot_checks import CheckOutcome, CheckState, SnapshotCheck
+from knowledge.snapshot_check import CheckOutcome, CheckState, SnapshotCheck
 from knowledge.workspace import Workspace
 from tests.assistant.publishing.platform import MODEL, RATE, Change, Day, Late, Platform
 from tools.contract import Finding, Status
