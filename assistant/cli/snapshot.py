@@ -5,6 +5,7 @@ import click
 from assistant.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "inspect": "assistant.cli.snapshot_inspect:inspect",
     "list": "assistant.cli.snapshot_list:list_snapshots",
     "publish": "assistant.cli.snapshot_publish:publish",
 }

@@ -1,11 +1,11 @@
 """Writing an exported program and what its columns mean: `NAME.pt2` and `NAME.features.json`."""
 
 import json
-import re
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from torch.export import ExportedProgram
 
 from knowledge.exporting.columns import UnusableColumns
 from knowledge.exporting.ladder import Export
+from knowledge.files import replaced
+from knowledge.stripping import strip
 from tools.program.graph import Column
 
 OPTIONAL = ("missing", "offsets")
@@ -36,14 +38,13 @@ def save(exported: Export, path: Path, model: str, columns: Sequence[Column]) ->
 def write_program(program: ExportedProgram, path: Path) -> None:
     """Write a program without example inputs, which may be a user's rows, and without the folders of its source."""
     program.example_inputs = None
-    for node in program.graph.nodes:
-        if trace := node.meta.get("stack_trace"):
-            node.meta["stack_trace"] = re.sub(r'File "[^"]*[/\\]', 'File "', trace)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened here, so that the archive's inner folder does not carry the path of the file.
-    with path.open("wb") as file, warnings.catch_warnings():
+    with TemporaryDirectory(dir=path.parent, prefix=".exporting-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about tensors that share storage
-        torch.export.save(program, file)
+        whole = Path(folder) / path.name
+        torch.export.save(program, whole)
+        with replaced(path) as out:
+            strip(whole, out)
 
 
 def description(model: str, columns: Sequence[Column], notes: Sequence[str] = ()) -> dict[str, Any]:
