@@ -32,22 +32,36 @@ def onset(series: Floats, noise: Floats, seed: int = 0) -> Onset | None:
 
     The likelihood gain of a step or a ramp at each hour, given white noise, is only the statistic. What counts as
     large, and how far it may fall from its maximum at the true onset, are read off moving blocks of the real noise
-    (Künsch 1989), so correlated hours widen the interval. NaN hours are left out. None where there is too little of
-    either.
+    (Künsch 1989), so correlated hours widen the interval: it holds the hours that a test of "the onset is here", with
+    the shift that fits best there, does not reject. NaN hours are left out. None where there is too little of either.
     """
     known, calm = np.isfinite(series), noise[np.isfinite(noise)]
     scale = float(calm.std()) if len(calm) else 0.0
     if known.sum() < BLOCK_H or len(calm) < 4 * BLOCK_H or not scale > 0:
         return None
     shapes = _shapes(len(series)) * known
-    gains, sizes, best = _fit(np.where(known, series, 0.0)[None] / scale, shapes)
-    gain, at = gains[0], int(gains[0].argmax())
+    match = _match(np.where(known, series, 0.0)[None] / scale, shapes)
+    gains, sizes = _gains(match, shapes)
+    gain, at = gains[0].max(axis=0), int(gains[0].max(axis=0).argmax())
     draws = _blocks((calm - calm.mean()) / scale, len(series), np.random.default_rng(seed))
-    null = _fit(draws, shapes)[0].max(axis=1)
-    again = _fit(draws + sizes[0, at] * shapes[best[0, at], at], shapes)[0]
-    slack = float(np.quantile(again.max(axis=1) - again[:, at], LEVEL))
-    inside = np.flatnonzero(gain >= gain[at] - slack)
-    return Onset(at, int(inside[0]), int(inside[-1]), _tail(null, float(gain[at])), float(sizes[0, at]) * scale)
+    drawn = _match(draws, shapes)
+    null = _gains(drawn, shapes)[0].max(axis=(1, 2))
+    inside = np.flatnonzero(_possible(gain, sizes[0], drawn, shapes))
+    size = float(sizes[0, int(gains[0, :, at].argmax()), at]) * scale
+    return Onset(at, int(inside[0]), int(inside[-1]), _tail(null, float(gain[at])), size)
+
+
+def _possible(gain: Floats, sizes: Floats, drawn: Floats, shapes: Floats) -> NDArray[np.bool_]:
+    """bool[n]: the hours at which the onset may lie. `drawn` float64[r, s, n] is how noise alone matches the shapes; a
+    shift of one shape adds its own match with all others."""
+    below = float(gain.max()) - gain
+    inside = below <= 0
+    for shape, hour in zip(*np.nonzero(sizes > 0), strict=True):
+        if not inside[hour]:
+            shift = sizes[shape, hour] * (shapes @ shapes[shape, hour])
+            again = _gains(drawn + shift, shapes)[0].max(axis=1)
+            inside[hour] = below[hour] <= np.quantile(again.max(axis=1) - again[:, hour], LEVEL)
+    return inside
 
 
 def _tail(null: Floats, gain: float) -> float:
@@ -64,16 +78,18 @@ def _shapes(length: int) -> Floats:
     return np.stack([(since >= 0).astype(float), np.clip((since + 1) / RAMP_H, 0, 1)])
 
 
-def _fit(series: Floats, shapes: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """For each series and onset, [r, n] each: the log-likelihood gain of the better shape, its size, and which it is.
-    Only upward shifts gain."""
+def _match(series: Floats, shapes: Floats) -> Floats:
+    """The inner products of float64[r, n] with all shapes and onsets, float64[r, s, n]."""
+    match: Floats = np.einsum("rt,sot->rso", series, shapes)
+    return match
+
+
+def _gains(match: Floats, shapes: Floats) -> tuple[Floats, Floats]:
+    """For each series, shape and onset, float64[r, s, n]: the log-likelihood gain and the size of the shift. Only
+    upward shifts gain."""
     energy = (shapes**2).sum(-1)
-    match = np.einsum("rt,sot->rso", series, shapes)
     size = np.divide(match, energy, out=np.zeros_like(match), where=energy > 0)
-    gain = np.where(size > 0, size * match / 2, 0.0)
-    best = gain.argmax(axis=1)
-    pick = best[:, None]
-    return np.take_along_axis(gain, pick, 1)[:, 0], np.take_along_axis(size, pick, 1)[:, 0], best
+    return np.where(size > 0, size * match / 2, 0.0), size
 
 
 def _blocks(calm: Floats, length: int, rng: np.random.Generator) -> Floats:
