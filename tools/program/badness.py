@@ -72,7 +72,7 @@ class Badness:
         """True at each bad element, in the value's shape. For values that it `judges`."""
         import torch
 
-        finite = torch.isfinite(value.detach())
+        finite = torch.isfinite(value.detach().float() if value.element_size() == 1 else value.detach())
         if self.problem == "non_finite":
             return ~finite
         least, most = self.limits[name]

@@ -71,6 +71,10 @@ def forward(program: Program, values: Collection[str]) -> frozenset[str]:
             continue
         reached.update(gives(node))
         spoiled.update(memory.of(name) for name in memory.writes(node))
+    if spoiled:
+        known = [*(tensor.name for tensor in program.inputs), *program.weights]
+        known += [name for node in program.nodes for name in gives(node)]
+        reached.update(name for name in known if memory.of(name) in spoiled)
     return frozenset(reached)
 
 

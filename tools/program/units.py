@@ -44,9 +44,11 @@ class Units:
         places = {tensor.name: place for place, tensor in enumerate(batch.program.inputs)}
         for column in batch.program.columns:
             self._columns.setdefault(places[column.input], {})[column.column] = column
-        self._chosen = good if bool(good.any()) else torch.ones_like(good)
+        self._from_good = bool(good.any())
+        self._chosen = good if self._from_good else torch.ones_like(good)
         self.all: list[Unit] = []
         self._named: dict[str, int] = {}
+        self._told: set[int] = set()  # inputs of which every column has a baseline of its own
         self._unit: dict[int, Tensor] = {}  # input → the unit of each column
         self._baseline: dict[int, Tensor] = {}  # input → the baseline of a row, in the row's shape
         bags = {bag.ids for bag in batch.bags}
@@ -80,6 +82,14 @@ class Units:
         for _ in range(value.dim() - 2):
             mask = mask.unsqueeze(1)
         return torch.where(mask.reshape(-1) if value.dim() == 1 else mask, self._baseline[place], value)
+
+    def have_baselines(self, inputs: "frozenset[str]") -> bool:
+        """Whether the baselines of these inputs come from their columns or from good rows, and not from bad ones."""
+        if self._from_good:
+            return True
+        names = [tensor.name for tensor in self._batch.program.inputs]
+        places = [place for place in self._unit if names[place] in inputs]
+        return all(place in self._told for place in places)
 
     def at_baseline(self, place: int, value: "Tensor") -> "Tensor":
         """An input's rows with all of their units at the baseline."""
@@ -153,6 +163,8 @@ class Units:
             feature, kind_of = (named.feature, named.kind) if named else (None, usual)
             unit_of[numbers] = self._add(Unit(feature, place, (0,) if whole else tuple(numbers), kind_of))
         self._unit[place] = unit_of
+        if columns and (whole or len(columns) == width):
+            self._told.add(place)
         self._baseline[place] = self._baseline_row(place, columns, whole)
 
     def _add(self, unit: Unit) -> int:
@@ -171,7 +183,7 @@ class Units:
         shape = value.shape[1:] if place in self._batch.by_row else value.shape[:0]
         if whole and columns:
             return torch.full(shape, columns[0].baseline).to(value.dtype)
-        if columns and len(columns) == len(self._unit[place]):  # taking medians is slow
+        if place in self._told:  # taking medians is slow
             row = torch.zeros(shape, dtype=value.dtype)
         else:
             row = _typical(value[self._chosen] if place in self._batch.by_row else value)

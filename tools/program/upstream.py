@@ -28,6 +28,11 @@ MOST_ROWS = 32
 MOST_TURNS = 3
 """How often more rows are examined, where the fixes that were found do not mend the others."""
 
+_NO_CULPRIT = (
+    "the rows are bad together, and no row or feature was found that makes them so: the operator that mixes rows may "
+    "have nothing to go by in them, such as rows that are all the same. More varied rows would settle it"
+)
+
 
 def trace(interpreter: "Interpreter", inputs: Sequence["Tensor"], bad: Badness) -> Trace:
     """Find where the bad values of a batch begin, and what of its rows, or which weight, makes them.
@@ -53,7 +58,7 @@ def trace(interpreter: "Interpreter", inputs: Sequence["Tensor"], bad: Badness) 
     if beside is None and case.found and case.found[0].value in case.bad_weights:
         found = _stays_bad(case)
     elif beside or (beside is None and mixing_node(case) is not None):
-        found = _of_company(case)
+        found = _of_company(case, good_elsewhere=beside is True)
     else:
         explained, examined = _explain_all(case, rows)
         found = replace(_of_rows(case, explained), rows_examined=tuple(examined.tolist()))
@@ -105,35 +110,45 @@ def _of_rows(case: Case, explained: Explained) -> Trace:
 
 
 def _stays_bad(case: Case) -> Trace:
-    """Rows that are bad with everything at baseline: a weight, or what the operator does with good ones."""
+    """Rows that are bad with everything at baseline: a weight, or what the operator does with good values."""
     first = blame.commonest(blame.first_origins(case.found, case.bad.nonzero()[:, 0]))
-    weights = blame.bad_weights(case, ())
-    unsettled = []
-    if first is not None and not weights:
-        weights = blame.weights_of(case, first)
-        unsettled.append(
-            "the rows stay bad with all features at their baseline, and nothing stands out in the weights that the "
-            "operator reads" + ("" if weights else ": it reads none, so look at its constants")
+    rows = tuple(case.bad.nonzero()[:, 0].tolist())
+    if weights := blame.bad_weights(case, ()):
+        return _trace(case, first, (), weights, rows, [])
+    if first is None or first.node is None:
+        return _trace(case, first, (), (), (), ["the rows stay bad with all features at their baseline"])
+    read = blame.weights_of(case, first)
+    if first.value in case.trials.varying and not case.units.have_baselines(case.trials.slice((first.value,)).inputs):
+        names = ", ".join(weight.name for weight in read)
+        doubt = (
+            "no row is good, and features.json gives no baseline for the inputs: whether they or the weights"
+            f"{f' ({names})' if names else ''} are to blame is not known. Columns with baselines would settle it, "
+            "or rows from when the model was healthy"
         )
-    rows = tuple(case.bad.nonzero()[:, 0].tolist()) if weights else ()
-    answer = _trace(case, first, (), weights, rows, unsettled)
-    return replace(answer, origin="weight") if weights else answer
+        return _trace(case, first, (), (), (), [doubt])
+    if not read:
+        doubt = (
+            "the rows stay bad with all features at their baseline, and the operator reads no weight: see its constants"
+        )
+        return _trace(case, first, (), (), rows, [doubt])
+    return replace(_trace(case, first, (), read, rows, []), origin="weight")
 
 
-def _of_company(case: Case) -> Trace:
-    """Rows that spoil other rows, through an operator that mixes them."""
+def _of_company(case: Case, good_elsewhere: bool) -> Trace:
+    """Rows that spoil other rows, through an operator that mixes them. `good_elsewhere`: a bad row was seen good beside
+    other rows."""
     explained = explain_company(case)
     mixes = mixing_node(case)
-    place = mixes.index if mixes is not None else None
     rows = tuple(case.bad.nonzero()[:, 0].tolist())
     if explained is None:
-        unsettled = ["the rows are bad in each other's company only: with others beside them they are good"]
-        answer = _trace(case, case.found[0] if case.found else None, (), (), rows, unsettled)
-        return replace(answer, origin="batch", mixes=place, company=rows)
+        doubt = [] if good_elsewhere else [_NO_CULPRIT]
+        answer = _trace(case, case.found[0] if case.found else None, (), (), rows, doubt)
+        return replace(answer, origin="batch", mixes=mixes.index if mixes else None, company=rows)
     causes = blame.named_causes(case, explained)
     origin = blame.commonest(blame.first_origins(case.found, explained.rows))
     answer = _trace(case, origin, causes, blame.bad_weights(case, causes), rows, [])
-    return replace(answer, mixes=place, company=tuple(sorted(set(rows) - set(explained.rows.tolist()))))
+    company = tuple(sorted(set(rows) - set(explained.rows.tolist())))
+    return replace(answer, mixes=mixes.index if mixes else None, company=company)
 
 
 def _trace(
