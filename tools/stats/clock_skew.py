@@ -14,9 +14,9 @@ from tools.stats.suspects import MIN_DENOMINATOR, MODEL
 METRIC = "metric"
 MOST_H = 6
 LEAST_HOURS = 12
-CLEARER = 4.0
+CLEARER = 2.5
 """So many times better must the shifted course fit, and so many times better than on any baseline day."""
-ALIKE = 0.9
+ALIKE = 0.85
 """The share of the variance of the hours that the shifted course must explain."""
 
 

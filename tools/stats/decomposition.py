@@ -6,6 +6,9 @@ import numpy as np
 
 from tools.stats.panel import Floats
 
+TRACE = 1e-6
+"""Traffic below this share of the denominator is no traffic, only what a sum leaves behind."""
+
 
 @dataclass(frozen=True)
 class Mass:
@@ -17,8 +20,8 @@ class Mass:
     den: Floats
 
     def covered(self) -> "Mass":
-        """With the denominator as the exposure of cells for which no traffic is known."""
-        return Mass(np.where(self.exposure > 0, self.exposure, self.den), self.num, self.den)
+        """With the denominator as the exposure of cells for which no traffic to speak of is known."""
+        return Mass(np.where(self.exposure > TRACE * self.den, self.exposure, self.den), self.num, self.den)
 
     @property
     def level(self) -> Floats:

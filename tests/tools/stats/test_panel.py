@@ -55,3 +55,20 @@ def test_encoding_sorts_names_and_finds_them_again() -> None:
     coded = encode(values)
     assert coded.names == ("", "a", "b")
     assert np.array(coded.names)[coded.codes].tolist() == values.tolist()
+
+
+def test_repeated_points_are_found_wherever_they_stand_and_contradictions_counted() -> None:
+    panel = Panel(cube([(0, "a", 1, 2), (0, "b", 5, 6), (1, "a", 1, 2), (0, "a", 3, 4), (0, "b", 5, 6)]), BLOCKS)
+    assert (panel.repeated, panel.contradicted) == (2, 1)
+    assert panel.sums().num[-1].tolist() == [8, 1]
+
+
+def test_a_point_that_is_said_three_times_counts_once() -> None:
+    panel = Panel(cube([(0, "a", 1, 2), (1, "a", 9, 9), (0, "a", 1, 2), (0, "a", 7, 8)]), BLOCKS)
+    assert (panel.repeated, panel.contradicted) == (2, 1)
+    assert panel.sums().num[-1].tolist() == [7, 9]
+
+
+def test_numbers_whose_squares_are_none_are_left_out() -> None:
+    panel = Panel(cube([(0, "a", 1e200, 1e200), (1, "a", 2, 4)]), BLOCKS)
+    assert (panel.dropped, panel.sums().num.sum()) == (1, 2)
