@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from knowledge.stored_tensor import ITEMSIZE, StoredTensor
+from knowledge.stored_tensor import ITEMSIZE, StoredTensor, plain_name
 from tools.ports import UnreadableArtifact
 
 LENGTH_BYTES = 8
@@ -77,6 +77,9 @@ def _tensors(path: Path) -> dict[str, StoredTensor]:
     data = raw[LENGTH_BYTES + length :]
     header = _header(raw[LENGTH_BYTES : LENGTH_BYTES + length].tobytes())
     tensors, end = {}, 0
+    for name in header:
+        if not plain_name(name):
+            raise _Refused(f"the name {name[:40]!r} is not a plain one")
     for name, said in sorted(header.items(), key=lambda item: item[1].data_offsets):
         start, stop = said.data_offsets
         if start != end or stop < start or stop > len(data):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from knowledge.stored_tensor import CLAIM_FACTOR, ITEMSIZE
+from knowledge.stored_tensor import CLAIM_FACTOR, ITEMSIZE, plain_name
 from tools.ports import UnreadableArtifact
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _tensors(held: Any) -> "dict[str, Tensor]":
     if not isinstance(held, Mapping):
         raise ValueError("it is no state_dict: it must map names to tensors")
     tensors = {name: tensor for name, tensor in held.items() if isinstance(tensor, torch.Tensor)}
-    if not tensors or not all(isinstance(name, str) for name in tensors):
+    if not tensors or not all(isinstance(name, str) and plain_name(name) for name in tensors):
         raise ValueError("it is no state_dict: it must map names to tensors")
     return tensors
 

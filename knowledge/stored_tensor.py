@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 CLAIM_FACTOR = 8
 """Tensors that share bytes may together claim so many times the size of their file."""
 
+NAME_LIMIT = 1_000
+
 NUMPY: dict[str, np.dtype] = {
     "bool": np.dtype("|b1"),
     "uint8": np.dtype("<u1"),
@@ -30,6 +32,11 @@ NUMPY: dict[str, np.dtype] = {
 EXPONENT_BIAS = {"float8_e4m3fn": 7, "float8_e4m3fnuz": 8, "float8_e5m2": 15, "float8_e5m2fnuz": 16}
 ITEMSIZE = {name: dtype.itemsize for name, dtype in NUMPY.items()} | dict.fromkeys(EXPONENT_BIAS, 1) | {"bfloat16": 2}
 """The bytes of one element, by torch's name for the type: every type that is read."""
+
+
+def plain_name(name: str) -> bool:
+    """Whether a name from a file can be shown to a person as it is."""
+    return 0 < len(name) <= NAME_LIMIT and name.isprintable()
 
 
 class Misfit(ValueError):

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 JSON_LIMIT_BYTES = 64 << 20
 DIRECTORY_LIMIT_BYTES = 16 << 20
 MESSAGE_LIMIT = 500
-NAME_LIMIT = 1_000
 REFUSED = (("aotinductor/", "compiled code"), ("custom_obj_", "a pickled object"), ("opaque_obj_", "an opaque object"))
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
 ENCRYPTED = 0x1
@@ -109,11 +108,6 @@ class _Capped:
         if size > DIRECTORY_LIMIT_BYTES:
             raise Refused("", f"its directory claims {size} bytes, more than {DIRECTORY_LIMIT_BYTES}")
         return self._file.read(size if size >= 0 else DIRECTORY_LIMIT_BYTES)
-
-
-def plain_name(name: str) -> bool:
-    """Whether a name can be shown to a person as it is."""
-    return 0 < len(name) <= NAME_LIMIT and name.isprintable()
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
-from knowledge.pt2.archive import Refused, Strict, plain_name
+from knowledge.pt2.archive import Refused, Strict
 from knowledge.pt2.tensors import DTYPES
+from knowledge.stored_tensor import plain_name
 from tools.program.graph import Argument, Kind, Node, Output, Ref
 
 NODES_LIMIT = 100_000

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from knowledge.pt2.archive import Archive, Refused, Strict, plain_name
-from knowledge.stored_tensor import CLAIM_FACTOR, Misfit, StoredTensor
+from knowledge.pt2.archive import Archive, Refused, Strict
+from knowledge.stored_tensor import CLAIM_FACTOR, Misfit, StoredTensor, plain_name
 
 # torch._export.serde.schema.ScalarType gives the numbers.
 DTYPES = {
