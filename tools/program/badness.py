@@ -76,12 +76,12 @@ class Badness:
         if self.problem == "non_finite":
             return ~finite
         least, most = self.limits[name]
-        numbers = _comparable(value.detach())
+        numbers = value.detach().double()  # so that the limit is not rounded to the value's type
         return ~((numbers >= least) & (numbers <= most) & finite)
 
 
 def _comparable(value: "Tensor") -> "Tensor":
-    """In a type that can be ordered: complex numbers as pairs, short floats as 32-bit ones (limits stay exact)."""
+    """In a type that can be ordered: complex numbers as pairs, short floats as 32-bit ones."""
     import torch
 
     if value.is_complex():
