@@ -56,7 +56,7 @@ class ModelIsolationFacts(Facts):
     """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model that is most
     degraded against the others in the same hours, `second_model` the next; whether the first is degraded at all says
     `model_degraded`. `combination` is the smallest combination of attributes that explains the drop, as
-    `cdn=a & isp=b`, where one stands out and no model or traffic is the factor. `confidence` is the probability that
+    `cdn=a & isp=b`, where one stands out; of a factor "model" only one that holds it. `confidence` is the probability that
     `factor` is right; see `tools.stats.accusation`."""
 
     drop_is_real: bool | None = None
