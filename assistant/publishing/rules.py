@@ -21,8 +21,10 @@ Params = Mapping[str, Any]
 
 def questions(alert: Alert) -> dict[str, Params]:
     """Tool → its parameters, in the order in which they are run."""
-    of_training = {"product": alert.product, "window": alert.window, "baseline": alert.baseline}
-    more: dict[str, Params] = {"training_data": of_training}
+    more: dict[str, Params] = {
+        "graph_walk": {"window": alert.window},
+        "training_data": {"product": alert.product, "window": alert.window, "baseline": alert.baseline},
+    }
     return {tool: {"snapshot": alert.snapshot, **more.get(tool, {})} for tool in TOOLS}
 
 
@@ -61,9 +63,10 @@ def judge(findings: Sequence[Finding]) -> tuple[CheckOutcome, tuple[str, ...]]:
 
 
 def accuses(finding: Finding) -> bool:
-    """Whether a tool is sure of a fault."""
+    """Whether a tool is sure of a fault, and of one that came with this snapshot."""
     confidence = number(finding.facts.get("confidence"))
-    return _points_to_a_fault(finding) and confidence is not None and confidence >= SURE
+    is_sure = confidence is not None and confidence >= SURE
+    return _points_to_a_fault(finding) and is_sure and not _was_there_before(finding)
 
 
 def clears(finding: Finding) -> bool:
@@ -81,7 +84,14 @@ def _points_to_a_fault(finding: Finding) -> bool:
     return any(facts.get(name) not in (None, "none") for name in ("partition_problem", "curve_problem"))
 
 
+def _was_there_before(finding: Finding) -> bool:
+    """Whether the stable snapshot goes wrong on the same rows: then it is the rows, and not this snapshot."""
+    return finding.facts.get("new") is False
+
+
 def _said(finding: Finding) -> str:
-    if _points_to_a_fault(finding) and not accuses(finding):
-        return f"{finding.headline} (but this is not sure enough to act on)"
-    return finding.headline
+    if not _points_to_a_fault(finding) or accuses(finding):
+        return finding.headline
+    if _was_there_before(finding):
+        return f"{finding.headline} (the snapshot before it does the same on these rows)"
+    return f"{finding.headline} (but this is not sure enough to act on)"

@@ -143,11 +143,11 @@ class Emission:
         self._receiver.receive_rollout({"points": points})
 
     def _snapshot_records(self, published: Published) -> Iterator[dict[str, Any]]:
-        """The new snapshot, a candidate; and the one before, which has stood for a day and is stable now."""
+        """The snapshot before, which has stood for a day and is stable now; and the new one, a candidate."""
         day, first = published.trained.day, self._period.first_snapshot
-        yield _snapshot_record(published.model, day, "candidate")
         if day > first:
             yield _snapshot_record(published.model, day - 1, "stable")
+        yield _snapshot_record(published.model, day, "candidate")
 
     def _partition_table(self, model: str, partition: Partition) -> dict[str, NDArray[Any]]:
         table = self._platform.features.table
