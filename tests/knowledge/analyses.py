@@ -33,11 +33,6 @@ def crash(programs: Sequence[Program]) -> None:
     ctypes.string_at(0)
 
 
-def leave(programs: Sequence[Program]) -> None:
-    """End the process."""
-    os._exit(3)
-
-
 def allocate(programs: Sequence[Program], count: int) -> int:
     """Touch `count` bytes."""
     return len(bytearray(count))
