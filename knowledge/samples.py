@@ -134,13 +134,13 @@ class RecentSamples:
         tables = list(_tables(kept))
         lists = {field.name for table in tables for field in table.schema if is_list(field.type)}
         alike = [_with_lists(table, lists) for table in tables]
-        self._write(model, pa.concat_tables(alike, promote_options="default"))
+        self._write(model, pa.concat_tables(alike, promote_options="permissive"))
         for path in kept.files:
             path.unlink()
 
 
 def _kept(samples: pa.Table, prints: NDArray[np.uint64]) -> pa.Table:
-    """What is kept of a batch: numbers as float64, lists as lists of float64."""
+    """What is kept of a batch: float32 as it is, other numbers as float64, lists as lists of float64."""
     names = [name for name in samples.column_names if name.startswith(FEATURE)]
     columns = {"ts": microseconds(samples["ts"]), "snapshot": samples["snapshot"].cast(pa.string())}
     columns |= {name: samples[name].cast(_kind(samples[name].type)) for name in (PREDICTION, *names)}
@@ -148,7 +148,9 @@ def _kept(samples: pa.Table, prints: NDArray[np.uint64]) -> pa.Table:
 
 
 def _kind(kind: pa.DataType) -> pa.DataType:
-    return pa.list_(pa.float64()) if is_list(kind) else pa.float64()
+    if is_list(kind):
+        return pa.list_(pa.float64())
+    return kind if pa.types.is_float32(kind) else pa.float64()
 
 
 def _with_lists(table: pa.Table, lists: Collection[str]) -> pa.Table:
