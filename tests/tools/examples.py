@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from tests.tools import cubes, served, test_lineage_walk, test_snapshot_diff
+from tests.tools import cubes, served, test_lineage_walk, test_snapshot_diff, walked
 from tests.tools.ports import InMemoryPorts, InMemoryTraining
 from tools.contract import Params
 from tools.feature_ranking import FeatureRankingParams
@@ -40,7 +40,14 @@ def feature_ranking() -> Example:
 
 
 def graph_walk() -> Example:
-    return GraphWalkParams(snapshot="m/21"), InMemoryPorts()
+    """Some rows have a feature that is a thousand times what it was the day before."""
+    line = walked.line("dlrm", 3, seed=1)
+    dense, ids = line.rows(2, 128)
+    dense[::16, 1] *= 1000
+    rows = walked.joined(
+        walked.samples(*line.rows(1, 128)), walked.samples(dense, ids, walked.START + timedelta(days=2))
+    )
+    return GraphWalkParams(snapshot="m/01", rows=128), walked.ports([line.at(1), line.at(2)], rows)
 
 
 def lineage_walk() -> Example:
