@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
-from tools.evidence import Estimate
+from tools.evidence import Estimate, Evidence, Source, SourceKind
 from tools.numbers import Num
 from tools.ports import Ports
 from tools.records import Cube, Metric, MetricRole, Model, Product, Snapshot, Utc, Window
@@ -28,8 +28,8 @@ from tools.stats.rollout_evidence import evidence
 from tools.stats.rollout_look import RolloutLook
 from tools.stats.rollout_report import charts, estimate, headline, not_checked, ruled_out, span, would_settle
 from tools.stats.rollout_reversal import reversals
-from tools.stats.rollout_timeline import Rollout, Timeline, time_of, timeline
-from tools.stats.rollout_verdict import Case, clearances, guilty, precedes
+from tools.stats.rollout_timeline import Rollout, Timeline, sound, time_of, timeline
+from tools.stats.rollout_verdict import SURE_ENOUGH, Case, clearances, guilty, precedes
 from tools.stats.rollouts import RolloutTest, rollout_tests
 from tools.stats.suspects import MODEL, model_departure
 
@@ -117,7 +117,8 @@ def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metr
     topline = cubes.get(MetricRole.topline)
     if topline is None or not (topline.within(params.window).dims[MODEL] == model.model).any():
         return _no_data(
-            f"{metric.name} has no points of {model.model} in {params.window}; check the window and the model"
+            f"{metric.name} has no points of {model.model} in {params.window} that are numbers; check the window and "
+            "what is sent"
         )
     points = ports.models.rollouts(model.model)
     known = timeline(points, topline, model.model)
@@ -125,7 +126,7 @@ def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metr
     since = int(params.window.start.timestamp()) // HOUR_S - LOOKBACK_H
     candidates = known.around(since, end - 1)
     if not candidates:
-        return _no_data(f"no snapshot of {model.model} rolled out from {LOOKBACK_H} h before {params.window} on")
+        return _nothing_moved(params, metric, known, end)
     tails = {role: tail for role, tail in _tails(metric).items() if role in cubes}
     case = _case(params, cubes, known, candidates, end, tails)
     snapshots = ports.models.snapshots(model.model)
@@ -150,6 +151,29 @@ def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metr
         caveats=caveats(known, candidates, points, since, end),
     )
     return _answer(_with_way_back(found, snapshots, known))
+
+
+def _nothing_moved(params: RolloutCorrelationParams, metric: Metric, known: Timeline, end: int) -> Finding:
+    """Without a rollout in the hours in question none explains anything, if the points show that the same snapshots
+    served throughout."""
+    first = int(params.window.start.timestamp()) // HOUR_S
+    serving = [r.snapshot for r in known.rollouts if known.served.share(r.snapshot, first, end) > 0]
+    serving += [n for n in known.served.names if n and n not in serving and known.served.share(n, first, end) > 0]
+    when = f"from {LOOKBACK_H} h before {params.window} on"
+    if not serving:
+        return _no_data(
+            f"no snapshot of {params.model} rolled out {when} that is known of; check that rollouts are sent, and that "
+            f"the points of {metric.name} name the snapshot"
+        )
+    facts = RolloutCorrelationFacts(explains=False, confidence=SURE_ENOUGH, latest_snapshot=serving[-1])
+    claim = f"no snapshot of {params.model} was rolled out or back {when}: {', '.join(serving)} served throughout"
+    source = Source(kind=SourceKind.metric, ref=f"{params.product}/{metric.name}")
+    return TOOL.finding(
+        Status.answered,
+        claim,
+        facts=facts,
+        evidence=(Evidence(claim=claim, bearing="against", window=params.window, sources=(source,)),),
+    )
 
 
 def _case(
@@ -214,7 +238,8 @@ def _answer(found: RolloutLook) -> Finding:
 
 
 def _cubes(ports: Ports, product: Product, metric: Metric, params: RolloutCorrelationParams) -> dict[MetricRole, Cube]:
-    """The top line and the log loss, which has more power; over all models, from the baseline to the window's end."""
+    """The top line and the log loss, which has more power; over all models, from the baseline to the window's end. A
+    metric that has no sound point in the window is left out."""
     span = Window(
         start=min(params.baseline.start, params.window.start), end=max(params.baseline.end, params.window.end)
     )
@@ -222,8 +247,8 @@ def _cubes(ports: Ports, product: Product, metric: Metric, params: RolloutCorrel
     for other in sorted(product.metrics, key=lambda m: m.name):
         if other.role is MetricRole.log_loss and other.name != metric.name:
             names.setdefault(MetricRole.log_loss, other.name)
-    cubes = {role: ports.metrics.cube(product.product, name, span) for role, name in names.items()}
-    return {role: cube for role, cube in cubes.items() if len(cube) and MODEL in cube.dims}
+    cubes = {role: sound(ports.metrics.cube(product.product, name, span)) for role, name in names.items()}
+    return {role: cube for role, cube in cubes.items() if MODEL in cube.dims and len(cube.within(params.window))}
 
 
 def _tails(metric: Metric) -> dict[MetricRole, Tail]:

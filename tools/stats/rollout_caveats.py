@@ -21,7 +21,7 @@ def elsewhere(
         first, last = onset.low - SKEW_H, onset.high + SKEW_H
     return tuple(
         f"rollout of {r.snapshot}, a snapshot of {other}, at {time_of(r.start):%Y-%m-%d %H:%M} UTC: "
-        f"not ruled out, only {model} was looked at"
+        f"not ruled out here, where only {model} was looked at"
         for other in sorted(points)
         for r in timeline(points[other], cube, other).around(first, last)
     )

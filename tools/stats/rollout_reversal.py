@@ -9,7 +9,7 @@ from scipy import stats
 from tools.records import Cube, MetricRole
 from tools.stats.blocks import DAY_H, Blocks
 from tools.stats.panel import Panel
-from tools.stats.robust import MIN_HISTORY, Departure, Tail
+from tools.stats.robust import MIN_HISTORY, UNKNOWN, Departure, Tail
 from tools.stats.rollout_timeline import SKEW_H, Rollout, Served
 from tools.stats.rollouts import bad
 from tools.stats.suspects import model_departure
@@ -88,5 +88,6 @@ def _against_days(
     if hours < 1 or len(starts) < MIN_HISTORY:
         return None
     blocks = Blocks(np.array([*reversed(starts), start], dtype=np.int64), hours)
-    found = model_departure(Panel(cube, blocks), role, tail, model)
+    panel = Panel(cube, blocks)
+    found = model_departure(panel, role, tail, model) if len(panel) else UNKNOWN
     return found if found.known else None

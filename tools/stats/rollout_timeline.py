@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.records import Cube, RolloutPoint
 from tools.stats.blocks import HOUR_S
-from tools.stats.panel import Floats, added, encode
+from tools.stats.panel import Floats, added, encode, repeated_rows
 from tools.stats.suspects import MODEL
 
 SNAPSHOT = "snapshot"
@@ -124,11 +124,18 @@ def _rose(points: Sequence[RolloutPoint]) -> int:
     return max(rises)
 
 
+def sound(cube: Cube) -> Cube:
+    """The rows that are numbers and are not said again by a later row."""
+    number = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
+    return cube.where(number & ~repeated_rows(cube))
+
+
 def served_hours(cube: Cube, model: str) -> Served:
-    """What a cube shows of a model's snapshots, hour by hour."""
-    sound = np.isfinite(cube.denominator) & (cube.denominator > 0)
-    rows = np.flatnonzero(sound & (cube.dims[MODEL] == model)) if MODEL in cube.dims else np.empty(0, dtype=np.int64)
-    if SNAPSHOT not in cube.dims or not len(rows):
+    """What a cube of sound points shows of a model's snapshots, hour by hour."""
+    if not {MODEL, SNAPSHOT} <= set(cube.dims) or not (cube.dims[MODEL] == model).any():
+        return Served((), 0, np.zeros((0, 0)))
+    rows = np.flatnonzero((cube.dims[MODEL] == model) & (cube.denominator > 0))
+    if not len(rows):
         return Served((), 0, np.zeros((0, 0)))
     hour = cube.ts[rows] // HOUR_S
     first = int(hour.min())

@@ -128,7 +128,8 @@ def _best_excuse(case: Case, rollout: Rollout) -> Clearance:
         if r.rollout == rollout
     ]
     best = max(excuses, key=lambda c: c.confidence)
-    return Clearance(rollout, min(best.confidence, MOST_SURE), best.why)
+    sure = dict.fromkeys(c.why for c in excuses if c.confidence >= SURE_ENOUGH)
+    return Clearance(rollout, min(best.confidence, MOST_SURE), "; ".join(sure) or best.why)
 
 
 def _alike(test: RolloutTest) -> str:
