@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from tools.program.bisection import bisect
 from tools.program.explanation import MOST_CAUSES, Explained, mend
 from tools.program.graph import Node
-from tools.program.origin import Observation, Origin, bad_rows
+from tools.program.observation import Observation, bad_rows
+from tools.program.origin import Origin
 from tools.program.slices import gives, reads
 from tools.program.suspects import Case
 

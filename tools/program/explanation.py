@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tools.program import attribution
 from tools.program.bisection import bisect
-from tools.program.origin import Origin, add_weights, alive, origins
+from tools.program.observation import add_weights
+from tools.program.origin import Origin, alive, origins
 from tools.program.slices import gives, reads
 from tools.program.suspects import Case
 from tools.program.trials import Trials

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.program.origin import Observation, Origin, add_weights, alive, on_purpose, origins, scan_weights
+from tools.program.observation import Observation, add_weights, scan_weights
+from tools.program.origin import Origin, alive, on_purpose, origins
 from tools.program.targets import Reach
 from tools.program.trials import Trials
 from tools.program.units import Units

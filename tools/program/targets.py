@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tools.program.origin import Observation, alive
+from tools.program.observation import Observation
+from tools.program.origin import alive
 from tools.program.slices import gives, reads
 from tools.program.trials import Trials
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tools.program.badness import Badness
 from tools.program.batch import Batch
-from tools.program.origin import Observation, bad_rows, observe
+from tools.program.observation import Observation, bad_rows, observe
 from tools.program.slices import Slice, backward, forward
 from tools.program.units import Units
 
@@ -46,7 +46,8 @@ class Trials:
         """Whether any target is bad, for each of these rows with these units (rows × units) at their baseline."""
         import torch
 
-        pieces = zip(torch.split(rows, MOST_ROWS_PER_RUN), torch.split(replaced, MOST_ROWS_PER_RUN), strict=True)
+        most = self.batch.rows if self.batch.fixed else MOST_ROWS_PER_RUN
+        pieces = zip(torch.split(rows, most), torch.split(replaced, most), strict=True)
         return torch.cat([self._spoiled(targets, part, mask, units) for part, mask in pieces])
 
     def _spoiled(self, targets: tuple[str, ...], rows: "Tensor", replaced: "Tensor", units: Units) -> "Tensor":
