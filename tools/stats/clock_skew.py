@@ -84,10 +84,11 @@ def shifted(course: Floats) -> int:
     days = course[course.sum(1) >= MIN_DENOMINATOR]
     if len(days) <= MIN_HISTORY or course[-1].sum() < MIN_DENOMINATOR:
         return 0
-    gains = [_gain(day, np.delete(days, k, axis=0).mean(0))[:2] for k, day in enumerate(days[:-1])]
     gain, lag, alike = _gain(days[-1], days[:-1].mean(0))
-    ordinary = max(g for g, _ in gains)
-    return lag if alike >= ALIKE and gain > CLEARER * max(ordinary, 1.0) else 0
+    if alike < ALIKE or gain <= CLEARER:
+        return 0
+    ordinary = max(_gain(day, np.delete(days[:-1], k, axis=0).mean(0))[0] for k, day in enumerate(days[:-1]))
+    return lag if gain > CLEARER * ordinary else 0
 
 
 def _gain(day: Floats, usual: Floats) -> tuple[float, int, float]:
