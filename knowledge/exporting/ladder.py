@@ -3,10 +3,11 @@
 Exporting runs the model's own code, so it belongs where the model is trained, never where a snapshot is examined.
 """
 
+import io
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Literal, get_args
 
@@ -15,7 +16,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from knowledge.exporting.batches import Inputs, called_with, dynamic_shapes, one_row_less, open_dimensions, tensors
-from knowledge.exporting.proof import answer, closed, difference, limited, repeats
+from knowledge.exporting.proof import answer, closed, difference, drawn, limited
 
 Step = Literal["strict=False", "strict=True", "static batch"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -50,9 +51,15 @@ def export(module: nn.Module, inputs: Inputs, other: Inputs | None = None) -> Ex
     opened = open_dimensions(inputs, other)
     with _serving(module), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about what it will rename
-        if reason := repeats(module, inputs):
-            raise NotExportable(f"{reason}. Make it deterministic in eval mode")
-        return _descend(module, inputs, other, opened)
+        if reason := difference(answer(module, inputs), answer(module, inputs)):
+            raise NotExportable(
+                f"the model answers differently when it is run twice on the same rows: {reason}. "
+                "Make it deterministic in eval mode"
+            )
+        exported = _descend(module, inputs, other, opened)
+        if reason := drawn(module, inputs):
+            return replace(exported, notes=(*exported.notes, f"the model draws random numbers in eval mode: {reason}"))
+        return exported
 
 
 def _descend(module: nn.Module, inputs: Inputs, other: Inputs, opened: list[tuple[int, ...]]) -> Export:
@@ -94,7 +101,8 @@ def _dynamic(
 
 def _exported(module: nn.Module, inputs: Inputs, shapes: object = None, *, strict: bool = False) -> ExportedProgram:
     positional, named = called_with(inputs)
-    program = torch.export.export(module, positional, named, dynamic_shapes=shapes, strict=strict)  # type: ignore[arg-type]
+    with redirect_stderr(io.StringIO()):  # where torch prints all of a graph that it has given up
+        program = torch.export.export(module, positional, named, dynamic_shapes=shapes, strict=strict)  # type: ignore[arg-type]
     return _without_mutation(program)
 
 

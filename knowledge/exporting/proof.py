@@ -10,22 +10,29 @@ from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from knowledge.exporting.batches import Inputs, called_with
+from tools.program.interpreter import SEED
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """Kernels may add in another order: so much may an output differ, of its own size and of the tensor's largest value."""
 
 
 def answer(module: Any, inputs: Inputs) -> list[Any]:
-    """All outputs of a module or function, flat."""
+    """All outputs of a module or function, flat; random operators draw from a fixed seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return _answer(module, inputs)
+
+
+def _answer(module: Any, inputs: Inputs) -> list[Any]:
     positional, named = called_with(inputs)
     with torch.no_grad():
         return pytree.tree_leaves(module(*positional, **named))
 
 
-def repeats(module: nn.Module, inputs: Inputs) -> str | None:
-    """Why a module's answers cannot be compared with anything: it answers differently each time. None where it can."""
-    reason = difference(answer(module, inputs), answer(module, inputs))
-    return reason and f"the model answers differently when it is run twice on the same rows: {reason}"
+def drawn(module: nn.Module, inputs: Inputs) -> str | None:
+    """How a module's answers to the same rows differ, where it draws random numbers of torch's; None otherwise."""
+    with torch.random.fork_rng(devices=[]):
+        return difference(_answer(module, inputs), _answer(module, inputs))
 
 
 def closed(program: ExportedProgram, opened: list[tuple[int, ...]]) -> str | None:

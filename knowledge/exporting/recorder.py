@@ -21,7 +21,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from knowledge.exporting.proof import difference
 from tools.program.graph import Argument, InputTensor, Kind, Node, Output, Program, Ref
-from tools.program.interpreter import Interpreter
+from tools.program.interpreter import SEED, Interpreter
 
 TORCH = str(Path(torch.__file__).parent)
 KINDS: Mapping[type, Any] = {
@@ -57,7 +57,8 @@ def record(module: nn.Module, inputs: Mapping[str, Tensor]) -> Program:
         with _paths(module, tape.stack), tape:
             return module(**dict(zip(inputs, given, strict=True)))
 
-    with torch.no_grad(), _taken_apart():
+    with torch.no_grad(), _taken_apart(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)  # as the interpreter has it
         answer = torch.func.functionalize(call, remove="mutations")(*inputs.values())
     results = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
     program = Program(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,11 @@ class Drawn(nn.Module):
         return dropout(dense, 0.5, training=True)
 
 
+class Noisy(nn.Module):
+    def forward(self, dense: Tensor) -> Tensor:
+        return dense + float(np.random.default_rng().random())
+
+
 def test_the_first_step_that_holds_is_taken_and_says_why_those_before_failed() -> None:
     exported = export(Counting(), ROWS)
     assert exported.step == "strict=True"
@@ -69,9 +75,17 @@ def test_limits_of_the_rows_are_said() -> None:
     assert export(Growing(), ROWS).notes == ("dimension 0 of input 'dense' may be 2 to 8 only",)
 
 
-def test_a_model_that_draws_at_random_is_refused() -> None:
+def test_a_model_that_draws_random_numbers_is_compared_from_one_seed_and_noted() -> None:
+    state = torch.get_rng_state()
+    exported = export(Drawn(), ROWS)
+    assert exported.step == "strict=False"
+    assert exported.notes[0].startswith("the model draws random numbers in eval mode: output 0: its values differ by")
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_model_that_draws_elsewhere_is_refused() -> None:
     with pytest.raises(NotExportable, match="answers differently when it is run twice"):
-        export(Drawn(), ROWS)
+        export(Noisy(), ROWS)
 
 
 def test_the_graph_writes_nothing_in_place() -> None:

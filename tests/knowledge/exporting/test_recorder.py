@@ -100,12 +100,29 @@ def test_what_leaves_torch_on_the_way_is_said() -> None:
 
 class Noisy(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return x + torch.from_numpy(np.ones(3, np.float32)) * torch.rand(3)
+        return x + torch.rand(3)  # the same for the same seed
+
+
+class Counted(nn.Module):
+    """Adds how often it has run, from memory that torch does not know to change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs = np.zeros(3, np.float32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        counted = x + torch.from_numpy(self.runs)
+        self.runs += 1
+        return counted
+
+
+def test_random_numbers_are_those_of_the_recording() -> None:
+    assert record(Noisy(), {"x": torch.zeros(2, 3)}).nodes
 
 
 def test_what_cannot_be_run_again_is_refused() -> None:
     with pytest.raises(NotRecordable, match="does not give the same"):
-        record(Noisy(), {"x": torch.zeros(2, 3)})
+        record(Counted(), {"x": torch.zeros(2, 3)})
 
 
 def test_the_module_is_as_it_was_afterwards() -> None:
