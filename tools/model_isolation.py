@@ -8,6 +8,7 @@ moved on baseline days? Every test takes whole blocks of the window's hours as i
 pose as evidence."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
 from tools.numbers import Num
@@ -39,6 +40,8 @@ from tools.stats.isolation_rows import (
     part_rows,
 )
 from tools.stats.lag import Lags, prediction_lags
+from tools.stats.newcomers import unseen
+from tools.stats.not_checked import new_places
 from tools.stats.panel import Panel
 from tools.stats.robust import MIN_HISTORY, Tail
 from tools.stats.settled import settled
@@ -56,8 +59,8 @@ class ModelIsolationFacts(Facts):
     """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model that is most
     degraded against the others in the same hours, `second_model` the next; whether the first is degraded at all says
     `model_degraded`. `combination` is the smallest combination of attributes that explains the drop, as
-    `cdn=a & isp=b`, where one stands out; of a factor "model" only one that holds it. `confidence` is the probability that
-    `factor` is right; see `tools.stats.accusation`."""
+    `cdn=a & isp=b`, where one stands out; for the factor "model" only one that holds it. `confidence` is the
+    probability that `factor` is right; see `tools.stats.accusation`."""
 
     drop_is_real: bool | None = None
     drop: Num | None = None
@@ -127,9 +130,11 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
         judge = judges[MetricRole.topline]
         searched = combinations_in_blocks(panels[MetricRole.topline], dimensions, tails[MetricRole.topline], judge)
     else:
-        searched = combinations_in_steps(
-            cubes[MetricRole.topline], dimensions, params.window, params.baseline, tails[MetricRole.topline]
-        )
+        topline = cubes[MetricRole.topline]
+        searched = combinations_in_steps(topline, dimensions, params.window, params.baseline, tails[MetricRole.topline])
+        if not found.newcomers:
+            new = unseen(topline, dimensions, params.window, params.baseline)
+            found = replace(found, newcomers=new, not_checked=(*new_places(new), *found.not_checked))
     settled = found if skewed else settled_by(found, searched, lambda combination: agreed(judges, combination))
     lags = prediction_lags(cubes, found.suspects, tails, params.window, params.baseline)
     return _answer(metric, settled, searched, lags, params, names)

@@ -5,9 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.tools import cubes
 from tests.tools.nulls import SHAPES, Plain, cube, isolate
 from tests.tools.ports import sorted_cube
 from tools.contract import Finding, Status
+from tools.model_isolation import TOOL, ModelIsolationParams
 from tools.records import Cube
 
 START = Plain(0).window.start.timestamp()
@@ -159,3 +161,18 @@ def test_a_model_below_the_floor_is_said_with_its_size_and_accused_of_nothing() 
     assert finding.facts["model_degraded"] is not True
     assert "m2 is worse than the others by" in finding.headline
     assert "below the floor" in finding.headline
+
+
+def test_how_long_before_the_drop_the_predictions_moved_is_in_the_result_and_the_evidence() -> None:
+    world = cubes.World(seed=2, skill_lost=0.8, where={"model": "dcn"}, storm=1.5)
+    params = ModelIsolationParams(
+        product=cubes.PRODUCT, metric=cubes.TOPLINE, window=cubes.WINDOW, baseline=cubes.BASELINE
+    )
+    finding = TOOL.run(params, cubes.build(world))
+    assert finding.result is not None
+    lag = next(row for row in finding.result["lags"] if row["model"] == "dcn")
+    assert lag["low"] <= 0 <= lag["high"]  # both set in with the incident
+    claim = next(e for e in finding.evidence if e.claim.startswith("the predictions of dcn"))
+    assert claim.effect is not None
+    assert (claim.effect.low, claim.effect.high, claim.effect.level) == (lag["low"], lag["high"], 0.9)
+    assert len(claim.sources) == 2

@@ -66,7 +66,8 @@ class PartRow(Result):
 
 
 class NewcomerRow(Result):
-    """A value with too few `baseline_days` to be tested, against the rest in the same hours of the window."""
+    """A value with too few `baseline_days` to be tested, against the rest in the same hours of the window (`compared`
+    of them, or steps of the points: `unit`)."""
 
     dimension: str
     value: str
@@ -75,7 +76,8 @@ class NewcomerRow(Result):
     low: Num
     high: Num
     p_value: Num
-    hours: int
+    compared: int
+    unit: str
     weight: Num
 
 
@@ -155,7 +157,8 @@ def newcomer_row(new: Newcomer) -> NewcomerRow:
         low=new.low,
         high=new.high,
         p_value=new.p_value,
-        hours=new.hours,
+        compared=new.hours,
+        unit=new.unit,
         weight=new.weight,
     )
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from tools.records import Cube, Window
 from tools.stats.contrast import Kind, contrast_terms
-from tools.stats.panel import Floats, Panel, Sums
+from tools.stats.panel import Floats, Panel, Sums, added, encode
 from tools.stats.robust import MIN_HISTORY
+from tools.stats.steps import sound_rows
 from tools.stats.suspects import MIN_DENOMINATOR, MODEL, by_place, stratified
 
 LEAST_HOURS = 6
@@ -23,7 +25,8 @@ MISSED = 0.01
 class Newcomer:
     """A value with `days` baseline days of its own, too few to be tested. `effect` is its difference from the rest in
     the same hours of the window, [low, high] a 95% interval from its hours (NaN where they are too few), `p_value`
-    two-sided, `weight` its share of the denominators now."""
+    two-sided, `weight` its share of the denominators now. `hours` were compared (steps of the points in `unit` "steps",
+    where the baseline holds no day)."""
 
     dimension: str
     value: str
@@ -34,6 +37,7 @@ class Newcomer:
     p_value: float
     hours: int
     weight: float
+    unit: str = "hours"
 
     @property
     def name(self) -> str:
@@ -47,6 +51,31 @@ class Newcomer:
 def newcomers(topline: Panel, dimensions: Sequence[str], segments: Sequence[str]) -> tuple[Newcomer, ...]:
     """All values of the dimensions with traffic in the window and too few baseline days; most traffic first."""
     found = [n for name in dimensions for n in _of(topline, name, segments)]
+    return tuple(sorted(found, key=lambda n: (-n.weight, n.name)))
+
+
+def unseen(cube: Cube, dimensions: Sequence[str], window: Window, baseline: Window) -> tuple[Newcomer, ...]:
+    """The same where the baseline is shorter than a day: values without any traffic in it, compared step by step."""
+    now, before = cube.within(window), cube.within(baseline)
+    now, before = now.where(sound_rows(now)), before.where(sound_rows(before))
+    if not len(now) or not before.denominator.sum() > 0:
+        return ()
+    times, at = np.unique(now.ts, return_inverse=True)
+    models = encode(now.dims[MODEL]) if MODEL in now.dims else encode(np.full(len(now), ""))
+    found: list[Newcomer] = []
+    for name in dimensions:
+        values, known = encode(now.dims[name]), set(before.dims[name][before.denominator > 0].tolist())
+        stratum = np.zeros(len(now), dtype=np.int64) if name == MODEL else models.codes
+        shape = (len(values.names), len(models.names), len(times))
+        index = (values.codes * shape[1] + stratum) * shape[2] + at.reshape(-1)
+        sums = Sums(added(index, now.numerator, shape), added(index, now.denominator, shape))
+        for i, value in enumerate(values.names):
+            group = Sums(sums.num[i], sums.den[i])
+            if value and value not in known and group.den.sum() >= MIN_DENOMINATOR:
+                others = Sums(sums.num.sum(0) - group.num, sums.den.sum(0) - group.den)
+                effect, half, p, steps = concurrent(group, others, len(times))
+                share = float(group.den.sum() / sums.den.sum())
+                found.append(Newcomer(name, value, 0, effect, effect - half, effect + half, p, steps, share, "steps"))
     return tuple(sorted(found, key=lambda n: (-n.weight, n.name)))
 
 

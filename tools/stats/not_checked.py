@@ -35,7 +35,7 @@ def not_checked(
         for name in sorted({*models, *seen} - set(checked) - {s.value for s in skewed if s.dimension == MODEL})
     ]
     notes += [s.text for s in skewed]
-    notes += _first([f"{n.name}: {_of_newcomer(n)}" for n in new if n.dimension != MODEL])
+    notes += new_places(new)
     notes += _first([f"{name}: no points in the window; usually it has {share:.1%}" for name, share in missing])
     notes += [f"the mix over {name}: too many values to split with the others" for name in mix.left_out]
     notes += [
@@ -46,12 +46,19 @@ def not_checked(
     return (*notes, *(note for role, panel in panels.items() for note in _of_points(role, panel)))
 
 
+def new_places(new: Sequence[Newcomer]) -> list[str]:
+    """The values that the baseline does not know, but for models."""
+    return _first([f"{n.name}: {_of_newcomer(n)}" for n in new if n.dimension != MODEL])
+
+
 def difference(new: Newcomer) -> str:
     """`-0.043 [-0.06, -0.026] against the rest in the same 21 hours`."""
     if not math.isfinite(new.effect):
         return "nobody else served in the same hours and places to compare it with"
-    known = f" [{new.low:+.3g}, {new.high:+.3g}]" if math.isfinite(new.low) else " (too few hours for an interval)"
-    return f"{new.effect:+.3g}{known} against the rest in the same {new.hours} hours of the window"
+    known = (
+        f" [{new.low:+.3g}, {new.high:+.3g}]" if math.isfinite(new.low) else f" (too few {new.unit} for an interval)"
+    )
+    return f"{new.effect:+.3g}{known} against the rest in the same {new.hours} {new.unit} of the window"
 
 
 def _of_newcomer(new: Newcomer) -> str:
