@@ -17,7 +17,7 @@ MIN_SHARED_H = 3
 USUAL_DIFFERENCE = 0.015
 """No two snapshots are alike: what they are taken to differ by without a fault, as one standard deviation of the log
 ratio (of the top line: as a share of it), where no earlier rollouts of the model can say."""
-MOST_RHO = 0.8
+MOST_RHO = 0.9
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def by_hours(split: Sides, before: int, role: MetricRole) -> ByHours | None:
     """Compare the sides hour by hour, over the places of each. None below three shared hours.
 
     The error is that of a weighted mean of correlated values: AR(1), the correlation of neighbours freed of its
-    small-sample bias (Kendall 1954).
+    small-sample bias, -(1 + 3 rho) / n (Kendall 1954). Degrees of freedom are those of as many independent hours as
+    the correlated ones are worth.
     """
     new, old = (Sums(side.num[-1, before:], side.den[-1, before:]) for side in (split.new, split.old))
     per_hour = contrast(new, old, kind_of(role)).effect
@@ -90,7 +91,8 @@ def _weighted(values: Floats, weight: Floats) -> tuple[float, Spread]:
     mean = float(share @ values)
     left = np.sqrt(weight) * (values - mean)
     square = float(left @ left)
-    rho = float(left[1:] @ left[:-1]) / square + 1 / len(left) if square > 0 else 0.0
+    rho = float(left[1:] @ left[:-1]) / square if square > 0 else 0.0
+    rho = (rho + 1 / len(left)) / max(1 - 3 / len(left), 0.5)
     rho = min(max(rho, 0.0), MOST_RHO)
     inflated = (1 + rho) / (1 - rho)
     effective = 1 / float((share**2).sum()) / inflated
