@@ -113,7 +113,11 @@ def _by_part(names: list[str | None], widths: list[int], columns: "Figures", row
     lows, highs, totals = (figure.numpy() for figure in columns)
     filled = [(name, width) for name, width in zip(names, widths, strict=True) if width]
     starts = np.cumsum([0, *(width for _, width in filled[:-1])])
-    figures = (np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts), np.add.reduceat(totals, starts))
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs have no sum
+        figures = tuple(
+            reduce.reduceat(figure, starts)
+            for reduce, figure in ((np.minimum, lows), (np.maximum, highs), (np.add, totals))
+        )
     return {
         name: Range(float(low), float(high), float(total), rows * width)
         for (name, width), low, high, total in zip(filled, *figures, strict=True)
