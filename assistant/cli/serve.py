@@ -37,6 +37,7 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # from here on a client waits for the service, and is not refused
     except OSError as error:
         listening.close()
         raise Failure(
