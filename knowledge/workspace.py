@@ -7,6 +7,7 @@ from pathlib import Path
 
 from knowledge.alerts import Alerts
 from knowledge.artifacts import Artifacts
+from knowledge.compared_weights import ComparedWeights
 from knowledge.connectors.embedded import EmbeddedOrchestrator
 from knowledge.investigations import InvestigationLog
 from knowledge.lineage import Lineage
@@ -20,13 +21,13 @@ from knowledge.samples import KEPT, RecentSamples
 from knowledge.snapshot_checks import SnapshotChecks
 from knowledge.store import Store
 from knowledge.training_runs import TrainingRuns
-from knowledge.weights import SnapshotFiles
 from tools.ports import Ports
 
 ORCHESTRATOR = "orchestrator.json"
 PROFILES = "profiles"
 SAMPLES = "samples"
 SNAPSHOTS = "snapshots"
+COMPARED = "compared"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Workspace:
             metrics=metrics,
             models=models,
             profiles=profiles,
-            weights=SnapshotFiles(artifacts),
+            weights=ComparedWeights(artifacts, folder / COMPARED),
             programs=programs,
             samples=samples,
             lineage=lineage,

@@ -81,6 +81,20 @@ class WeightsPort(Protocol):
         """
         ...
 
+    def compared(
+        self,
+        before: str,
+        after: str,
+        analysis: Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], str],
+        version: int,
+    ) -> str | None:
+        """`analysis` of the weights of two snapshots; None where one of them has no artifact.
+
+        The answer may be a kept one, since artifacts do not change: of the same function, of this version of it, on
+        the same two files. Raises `UnreadableArtifact`.
+        """
+        ...
+
 
 class ProgramsPort(Protocol):
     """The computation of snapshots, read without running any code from their files."""

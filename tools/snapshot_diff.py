@@ -1,27 +1,24 @@
-"""Is a snapshot's change of weights unusual for this model? The size of every tensor's update against its own past."""
+"""Is a snapshot's change of weights unusual for this model? How training moved every tensor, against its own past."""
 
 import math
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-from scipy import stats
+from dataclasses import replace
+from typing import Literal
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
-from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
+from tools.evidence import Evidence, Source, SourceKind
 from tools.numbers import Num
 from tools.ports import Ports, UnreadableArtifact
-from tools.records import Id, Snapshot, Standing
-from tools.stats.multiplicity import probability_of_effect
+from tools.records import Id, Snapshot
 from tools.stats.novelty import Novelty
-from tools.stats.tensor_change import TensorChange, compare
-from tools.stats.weight_story import WHOLE, Story, StoryName, by_novelty, is_large, tell
+from tools.stats.snapshot_history import History, change_between, choose, copies_of_older, history_of
+from tools.stats.tensor_change import TensorChange
+from tools.stats.weight_change import WeightChange
+from tools.stats.weight_copies import whence
+from tools.stats.weight_pattern import Departure
+from tools.stats.weight_report import CONFIRM, SURE, UNSEEN, charts, confidence, evidence, headline
+from tools.stats.weight_story import Story, StoryName, tell
 
-LONGEST_HISTORY = 30
 MOST_TENSORS = 20  # in the result; the worst come first
-SURE = 0.99
-CLEAR_BUT_RAISED = 0.7
-
-Weights = Mapping[str, np.ndarray]
 
 
 class SnapshotDiffParams(Params):
@@ -32,24 +29,31 @@ class SnapshotDiffParams(Params):
 
 
 class SnapshotDiffFacts(Facts):
-    """`unusual` is None where the history is too short. `worst_z` belongs to `tensor`, in scales of its own past.
+    """`unusual` is None where the history is too short. `worst_z` belongs to `tensor`, in scales of its own past;
+    `column` is the column of it that moved apart from the others, and `feature` the feature that it takes in.
 
-    `confidence` is the probability that the answer is right. For a story of structure (non-finite, stale, cast, …) it
-    is 0.99: it was counted, not estimated. For an unusual update it is the bound of Sellke, Bayarri and Berger on what
-    the smallest q value can say. For an ordinary one it is n / (n + 1) over n earlier updates, and at most 0.7 where
-    an update was improbable yet below the floor of the effect.
+    `confidence` is the probability that the answer is right. For a story that is counted (non-finite, stale, cast, …)
+    it is 0.99. For an unusual pattern it is the bound of Sellke, Bayarri and Berger on what the smallest q value can
+    say. For an ordinary one it is n / (n + 1) over n earlier updates, and at most 0.7 where something was improbable
+    yet did not count.
     """
 
     unusual: bool | None = None
     story: StoryName | None = None
     tensor: str | None = None
+    column: int | None = None
+    feature: str | None = None
     worst_z: Num | None = None
     against: str | None = None
     confidence: Num | None = None
 
 
 class TensorRow(Result):
-    """One tensor: its relative update now, the typical one, how far outside of its past (z, q), and how it looks."""
+    """One tensor: its relative update now, the typical one, how far outside of its past (z, q), and how it looks.
+
+    `spectral_update` is the spectral norm of the update; `row_p99` the 99th percentile of the rows' update norms,
+    `worst_row` the place of the largest, `rows_died` how many rows became all zero.
+    """
 
     tensor: str
     elements: int
@@ -61,19 +65,46 @@ class TensorRow(Result):
     cosine: Num
     norm_before: Num
     norm: Num
+    spectral_update: Num
     share_changed: Num
+    zeros: int
     non_finite: int
     largest: Num
+    rows: int
+    row_p99: Num
+    worst_row: int
+    rows_died: int
+
+
+class DepartureRow(Result):
+    """A measure against its past: of all tensors together, of one apart from the others, or of one column of it.
+
+    `shift` with its 95% interval is a logarithm where `kind` is "ratio". `limit` is the largest |z| of an earlier day.
+    """
+
+    measure: str
+    tensor: str | None
+    column: int | None
+    kind: Literal["ratio", "difference"]
+    shift: Num
+    low: Num
+    high: Num
+    z: Num
+    limit: Num
+    q_value: Num
+    counts: bool
 
 
 class SnapshotDiffResult(Result):
-    """The worst tensors first, at most 20; `history` names the earlier pairs that "usual" was learnt from."""
+    """The worst tensors first, at most 20; `departures` are all measures, the most improbable first; `history` names
+    the earlier pairs that "usual" was learnt from."""
 
     snapshot: str
     against: str
     story: str | None
     tensors: tuple[TensorRow, ...]
     tensors_compared: int
+    departures: tuple[DepartureRow, ...]
     history: tuple[tuple[str, str], ...]
 
 
@@ -83,199 +114,90 @@ def run(params: SnapshotDiffParams, ports: Ports) -> Finding:
     if snapshot is None:
         return _no_data(f"no snapshot is called {params.snapshot!r}; check the name, or send its record")
     line = list(ports.models.snapshots(snapshot.model))
-    chosen = _choose(snapshot, line, params.against)
+    chosen = choose(snapshot, line, params.against)
     if isinstance(chosen, str):
         return _no_data(chosen)
     try:
-        before, after = _read(ports, chosen), _read(ports, snapshot)
+        current = change_between(ports, chosen, snapshot)
     except UnreadableArtifact as refused:
         return _no_data(str(refused))
-    remodelled = _remodelled(before, after)
-    if remodelled:
-        return _architecture(snapshot, chosen, remodelled, len(after))
-    current = {name: compare(before[name], after[name]) for name in sorted(after)}
-    pairs, past, unread = _history(ports, line, snapshot, chosen)
-    return _finding(snapshot, chosen, current, pairs, past, unread)
+    if current.remodelled:
+        return _architecture(snapshot, chosen, current)
+    history = history_of(ports, line, snapshot, chosen)
+    story = tell(current.tensors, history.changes, copies_of_older(ports, snapshot, current, history))
+    return _finding(snapshot, chosen, current, history, _with_source(ports, snapshot, chosen, story), None)
 
 
-def _choose(snapshot: Snapshot, line: Sequence[Snapshot], against: str | None) -> Snapshot | str:
-    """The snapshot to compare with, or why there is none."""
-    earlier = [s for s in line[: _place(line, snapshot)] if s.published_at < snapshot.published_at]
-    if against is not None:
-        named = next((s for s in earlier if s.snapshot == against), None)
-        return (
-            named or f"{against!r} is no snapshot of {snapshot.model} before {snapshot.snapshot}; name an earlier one"
-        )
-    if not earlier:
-        return f"{snapshot.snapshot} is the first snapshot of {snapshot.model}; there is nothing to compare it with"
-    stable = [s for s in earlier if s.standing is Standing.stable]
-    return (stable or earlier)[-1]
-
-
-def _place(line: Sequence[Snapshot], snapshot: Snapshot) -> int:
-    return [s.snapshot for s in line].index(snapshot.snapshot)
-
-
-def _read(ports: Ports, snapshot: Snapshot) -> Weights:
-    weights = ports.weights.weights(snapshot.snapshot)
-    if not weights:
-        raise UnreadableArtifact(f"{snapshot.snapshot} has no weights to read; publish it with its artifact")
-    return weights
-
-
-def _remodelled(before: Weights, after: Weights) -> tuple[str, ...]:
-    """The tensors that came, went, or have another shape, in words."""
-    gone = [f"{name} is gone" for name in sorted(before.keys() - after.keys())]
-    new = [f"{name} is new" for name in sorted(after.keys() - before.keys())]
-    shaped = [
-        f"{name} was {list(before[name].shape)} and is {list(after[name].shape)}"
-        for name in sorted(before.keys() & after.keys())
-        if before[name].shape != after[name].shape
-    ]
-    return (*gone, *new, *shaped)
-
-
-Pair = tuple[str, str]
-
-
-def _history(
-    ports: Ports, line: Sequence[Snapshot], snapshot: Snapshot, against: Snapshot
-) -> tuple[list[Pair], list[dict[str, TensorChange]], list[str]]:
-    """The changes between earlier snapshots that lie as far apart as these two: like is compared with like.
-
-    Pairs with a snapshot that is known to be bad or suspect teach nothing about what is usual.
-    """
-    end, gap = _place(line, against) + 1, _place(line, snapshot) - _place(line, against)
-    doubtful = (Standing.bad, Standing.suspect)
-    pairs = [
-        (line[place - gap], line[place])
-        for place in range(gap, end)
-        if line[place - gap].standing not in doubtful and line[place].standing not in doubtful
-    ][-LONGEST_HISTORY:]
-    kept: list[Pair] = []
-    past: list[dict[str, TensorChange]] = []
-    unread: list[str] = []
-    for old, new in pairs:
-        try:
-            before, after = _read(ports, old), _read(ports, new)
-        except UnreadableArtifact as refused:
-            unread.append(f"the update from {old.snapshot} to {new.snapshot}: {refused}")
-            continue
-        same = [name for name in sorted(after) if name in before and before[name].shape == after[name].shape]
-        past.append({name: compare(before[name], after[name]) for name in same})
-        kept.append((old.snapshot, new.snapshot))
-    return kept, past, unread
+def _with_source(ports: Ports, snapshot: Snapshot, against: Snapshot, story: Story) -> Story:
+    """Where new values come from that a tensor was set to, as far as the two snapshots show it."""
+    if story.name != "table_reset":
+        return story
+    before, after = ports.weights.weights(against.snapshot), ports.weights.weights(snapshot.snapshot)
+    source = whence(before, after, story.tensors) if before and after else None
+    return replace(story, why=f"{story.why}: {source}") if source else story
 
 
 def _finding(
-    snapshot: Snapshot,
-    against: Snapshot,
-    current: Mapping[str, TensorChange],
-    pairs: Sequence[Pair],
-    past: Sequence[dict[str, TensorChange]],
-    unread: Sequence[str],
+    snapshot: Snapshot, against: Snapshot, current: WeightChange, history: History, story: Story, feature: str | None
 ) -> Finding:
-    story = tell(current, past)
-    ranked = [name for name in by_novelty(story.novelty) if name != WHOLE]
-    worst = next(iter(story.tensors or ranked), None)
-    found = story.novelty.get(worst or "")
+    ranked = _ranked(story, current)
     facts = SnapshotDiffFacts(
         unusual=story.unusual,
         story=story.name,
-        tensor=worst,
-        worst_z=found.z if found else None,
+        tensor=ranked[0] if ranked else None,
+        column=story.lead.column if story.lead else None,
+        feature=feature,
+        worst_z=_z(story, ranked[0]) if ranked else None,
         against=against.snapshot,
-        confidence=_confidence(story),
+        confidence=confidence(story),
     )
     status = Status.inconclusive if story.unusual is None else Status.answered
     return TOOL.finding(
         status,
-        _headline(snapshot, against, story, worst),
+        headline(snapshot.snapshot, against.snapshot, snapshot.model, story, feature),
         facts=facts,
-        result=_result(snapshot, against, story, current, pairs),
+        result=_result(snapshot, against, story, current, history, ranked),
         interesting=bool(story.unusual),
-        evidence=_evidence(snapshot, against, story, worst),
+        evidence=evidence(snapshot.snapshot, against.snapshot, story),
         ruled_out=(f"{snapshot.snapshot} was not trained in an unusual way, as far as weights tell",)
         if story.unusual is False
         else (),
-        not_checked=tuple(unread[:5]),
-        would_settle=(f"more published snapshots of {snapshot.model}",) if story.unusual is None else (),
-        charts=_charts(worst or WHOLE, current, past, story),
+        not_checked=(*history.unread[:5], *((UNSEEN,) if story.unusual is False else ())),
+        would_settle=_would_settle(snapshot, story),
+        charts=charts(story, current.tensors, history.changes),
     )
 
 
-def _confidence(story: Story) -> float | None:
+def _ranked(story: Story, current: WeightChange) -> list[str]:
+    """All tensors, those that the story names first, then by how far the update lies outside of its past."""
+    by_update = sorted(story.novelty, key=lambda name: (-abs(story.novelty[name].z), name))
+    return list(dict.fromkeys([*story.tensors, *by_update, *sorted(current.tensors)]))
+
+
+def _z(story: Story, tensor: str) -> float | None:
+    """That of the departure which tells the story where it is the tensor's own, else that of its update."""
+    if story.lead and story.lead.tensor == tensor:
+        return story.lead.z
+    return story.novelty[tensor].z if tensor in story.novelty else None
+
+
+def _would_settle(snapshot: Snapshot, story: Story) -> tuple[str, ...]:
     if story.unusual is None:
-        return None
-    found = list(story.novelty.values())
-    if story.name in ("diverged", "table_reset"):
-        return probability_of_effect(min(n.q_value for n in found if is_large(n)))
-    if story.unusual:
-        return SURE
-    n = min(n.n for n in found)
-    raised = any(item.q_value < 0.01 for item in found)
-    return min(n / (n + 1), CLEAR_BUT_RAISED) if raised else n / (n + 1)
-
-
-def _headline(snapshot: Snapshot, against: Snapshot, story: Story, worst: str | None) -> str:
-    if story.unusual is None:
-        return f"Whether {snapshot.snapshot} is unusual cannot be said: {story.why}"
-    if not story.unusual:
-        return f"{snapshot.snapshot} differs from {against.snapshot} as snapshots of {snapshot.model} usually do"
-    found = story.novelty.get(worst or "")
-    size = f"; {worst} moved {math.exp(found.value - found.typical):.3g} times as far as usual" if found else ""
-    return f"{snapshot.snapshot} is unusual ({story.name}): {story.why}{size}"
-
-
-def _evidence(snapshot: Snapshot, against: Snapshot, story: Story, worst: str | None) -> tuple[Evidence, ...]:
-    source = Source(kind=SourceKind.snapshot, ref=f"{against.snapshot},{snapshot.snapshot}")
-    evidence = []
-    if story.unusual and story.name not in ("diverged", "table_reset"):
-        names = ", ".join(story.tensors[:5])
-        evidence.append(Evidence(claim=f"{story.why}: {names}", bearing="for", sources=(source,)))
-    for name in dict.fromkeys(filter(None, (worst, WHOLE))):
-        if name in story.novelty:
-            evidence.append(_of_update(name, story.novelty[name], source))
-    if not evidence:
-        evidence.append(Evidence(claim=story.why, sources=(source,)))
-    return tuple(evidence)
-
-
-def _of_update(name: str, found: Novelty, source: Source) -> Evidence:
-    """The ratio to the typical update, with the interval that the spread of the history gives it."""
-    half = float(stats.t.isf(0.025, found.df)) * found.scale
-    ratio = found.value - found.typical
-    return Evidence(
-        claim=(
-            f"{name}: the relative update ||Δ||/||w|| is {math.exp(found.value):.3g}, usually "
-            f"{math.exp(found.typical):.3g}, and {math.exp(found.above_all):.2g} times the largest of {found.n} before"
-        ),
-        bearing="for" if is_large(found) else "against",
-        effect=Estimate(value=math.exp(ratio), low=math.exp(ratio - half), high=math.exp(ratio + half), unit="times"),
-        method="log relative update against its own past: median and moderated MAD, Student's t, Benjamini-Hochberg",
-        p_value=found.p_value,
-        q_value=found.q_value,
-        n=found.n,
-        sources=(source,),
-    )
+        return (f"more published snapshots of {snapshot.model}",)
+    return (CONFIRM[story.name],) if story.name and story.unusual else ()
 
 
 def _result(
-    snapshot: Snapshot,
-    against: Snapshot,
-    story: Story,
-    current: Mapping[str, TensorChange],
-    pairs: Sequence[Pair],
+    snapshot: Snapshot, against: Snapshot, story: Story, current: WeightChange, history: History, ranked: list[str]
 ) -> SnapshotDiffResult:
-    order = dict.fromkeys([*story.tensors, *by_novelty(story.novelty), *sorted(current)])
-    rows = [_row(name, current[name], story.novelty.get(name)) for name in order if name in current]
     return SnapshotDiffResult(
         snapshot=snapshot.snapshot,
         against=against.snapshot,
         story=story.name,
-        tensors=tuple(rows[:MOST_TENSORS]),
-        tensors_compared=len(current),
-        history=tuple(pairs),
+        tensors=tuple(_row(name, current.tensors[name], story.novelty.get(name)) for name in ranked[:MOST_TENSORS]),
+        tensors_compared=len(current.tensors),
+        departures=tuple(_departure(one) for one in story.departures),
+        history=tuple(history.pairs),
     )
 
 
@@ -291,30 +213,42 @@ def _row(name: str, change: TensorChange, found: Novelty | None) -> TensorRow:
         cosine=change.cosine,
         norm_before=change.norm_before,
         norm=change.norm,
+        spectral_update=change.concentration * change.update,
         share_changed=change.share_changed,
+        zeros=change.zeros,
         non_finite=change.non_finite,
         largest=change.largest,
+        rows=change.rows,
+        row_p99=change.row_p99,
+        worst_row=change.row_largest,
+        rows_died=change.rows_died,
     )
 
 
-def _charts(
-    name: str, current: Mapping[str, TensorChange], past: Sequence[Mapping[str, TensorChange]], story: Story
-) -> tuple[Chart, ...]:
-    """The relative updates of the worst tensor, oldest first, this one last."""
-    if name not in current or not past:
-        return ()
-    values = [step[name].relative_update for step in past if name in step]
-    mark = len(values) if story.unusual else None
-    return (Chart(title=f"relative update of {name}", values=(*values, current[name].relative_update), mark=mark),)
+def _departure(found: Departure) -> DepartureRow:
+    return DepartureRow(
+        measure=found.measure,
+        tensor=found.tensor,
+        column=found.column,
+        kind="ratio" if found.ratio else "difference",
+        shift=found.shift,
+        low=found.low,
+        high=found.high,
+        z=found.z,
+        limit=found.limit,
+        q_value=found.q_value,
+        counts=found.counts,
+    )
 
 
-def _architecture(snapshot: Snapshot, against: Snapshot, remodelled: tuple[str, ...], tensors: int) -> Finding:
-    first = remodelled[0].split(" ", 1)[0]
+def _architecture(snapshot: Snapshot, against: Snapshot, current: WeightChange) -> Finding:
+    first = current.remodelled[0].split(" ", 1)[0]
     source = Source(kind=SourceKind.snapshot, ref=f"{against.snapshot},{snapshot.snapshot}")
-    claim = f"{len(remodelled)} tensors came, went or changed shape: {'; '.join(remodelled[:5])}"
+    count = len(current.remodelled)
+    claim = f"{count} tensors came, went or changed shape: {'; '.join(current.remodelled[:5])}"
     return TOOL.finding(
         Status.answered,
-        f"{snapshot.snapshot} has another architecture than {against.snapshot}: {remodelled[0]}",
+        f"{snapshot.snapshot} has another architecture than {against.snapshot}: {current.remodelled[0]}",
         facts=SnapshotDiffFacts(
             unusual=True, story="architecture", tensor=first, against=against.snapshot, confidence=SURE
         ),
@@ -323,12 +257,14 @@ def _architecture(snapshot: Snapshot, against: Snapshot, remodelled: tuple[str, 
             against=against.snapshot,
             story="architecture",
             tensors=(),
-            tensors_compared=tensors,
+            tensors_compared=len(current.tensors),
+            departures=(),
             history=(),
         ),
         interesting=True,
         evidence=(Evidence(claim=claim, bearing="for", sources=(source,)),),
         not_checked=("the size of the updates, since the architecture is another one",),
+        would_settle=(CONFIRM["architecture"],),
     )
 
 

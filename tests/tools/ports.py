@@ -123,6 +123,17 @@ class InMemoryWeights:
             raise self.unreadable[snapshot]
         return self.by_snapshot.get(snapshot)
 
+    def compared(
+        self,
+        before: str,
+        after: str,
+        analysis: Callable[[Mapping[str, np.ndarray], Mapping[str, np.ndarray]], str],
+        version: int,
+    ) -> str | None:
+        """Computed each time: nothing is remembered here."""
+        old, new = self.weights(before), self.weights(after)
+        return analysis(old, new) if old and new else None
+
 
 @dataclass
 class InMemoryPrograms:

@@ -1,24 +1,21 @@
-"""Is a value larger than its own past allows? Many short series at once, which lend each other their spread."""
+"""Is a value outside of what its own past allows? Many short series at once, which lend each other their spread."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from tools.stats.multiplicity import benjamini_hochberg
+from tools.stats.robust_scale import HEAVIEST_DF, Floats, deviations, groups_of, moderated
 
 MIN_HISTORY = 5
-PRIOR_DF = 4.0  # the weight of the borrowed spread, in observations
-HEAVIEST_DF = 5.0  # updates come in bursts: the tails stay heavy, however long the history
 SCALE_FLOOR = 0.1  # of a logarithm: no series is so calm that 10% would be news
-MIN_LENDERS = 3
-MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """`z` is how many scales the value lies above the median of its history; `p_value` is one-sided, `q_value` is over
+    """`z` is how many scales the value lies above the median of its history; `p_value` is two-sided, `q_value` is over
     all series asked about together; `above_all` is value minus the largest of the history; `typical` is the median,
     `scale` the standard error of the prediction, `df` its degrees of freedom, and `n` the length of the history."""
 
@@ -38,41 +35,32 @@ def novelties(
 ) -> dict[str, Novelty]:
     """The novelty of each series of `current` that has at least `MIN_HISTORY` finite values in `history`.
 
-    Location and scale are median and MAD. The scale is moderated: a weighted mean, in squares, of the series' own and
-    of the median one of its kind, or of all series where fewer than three are of the kind (Smyth 2004, "Linear models
-    and empirical Bayes methods", §4, with a fixed prior weight). z is referred to Student's t with few degrees of
-    freedom; q values are Benjamini and Hochberg's.
+    Location and scale are median and MAD; the scale is drawn towards that of the series' kind. z is referred to
+    Student's t with few degrees of freedom; q values are Benjamini and Hochberg's.
     """
     past = {name: _finite(history.get(name, ())) for name in sorted(current)}
-    past = {name: values for name, values in past.items() if len(values) >= MIN_HISTORY and np.isfinite(current[name])}
-    own = {name: _mad(values) for name, values in past.items()}
-    plain = {name: _against(current[name], past[name], own[name], _lent(name, own, kinds)) for name in past}
-    q = benjamini_hochberg([found.p_value for found in plain.values()])
+    names = [name for name in past if len(past[name]) >= MIN_HISTORY and np.isfinite(current[name])]
+    if not names:
+        return {}
+    own = np.array([float(deviations(past[name][:, None])[0]) for name in names])
+    days = np.array([float(len(past[name])) for name in names])
+    scales = np.maximum(moderated(own, days, groups_of([kinds.get(name) for name in names])), SCALE_FLOOR)
+    plain = [_against(current[name], past[name], float(scale)) for name, scale in zip(names, scales, strict=True)]
+    q = benjamini_hochberg([found.p_value for found in plain])
     return {
-        name: Novelty(**{**found.__dict__, "q_value": float(q[place])})
-        for place, (name, found) in enumerate(plain.items())
+        name: replace(found, q_value=float(q[place]))
+        for place, (name, found) in enumerate(zip(names, plain, strict=True))
     }
 
 
-def _finite(values: Sequence[float]) -> np.ndarray:
+def _finite(values: Sequence[float]) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     return array[np.isfinite(array)]
 
 
-def _mad(values: np.ndarray) -> float:
-    return MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values))))
-
-
-def _lent(name: str, own: Mapping[str, float], kinds: Mapping[str, Hashable]) -> float:
-    """The median spread of the series of the same kind, or of all."""
-    alike = [scale for other, scale in own.items() if kinds.get(other) == kinds.get(name)]
-    return float(np.median(alike if len(alike) >= MIN_LENDERS else [*own.values()]))
-
-
-def _against(value: float, past: np.ndarray, own: float, lent: float) -> Novelty:
+def _against(value: float, past: Floats, spread: float) -> Novelty:
     n = len(past)
-    moderated = np.sqrt(((n - 1) * own**2 + PRIOR_DF * lent**2) / (n - 1 + PRIOR_DF))
-    scale = max(float(moderated), SCALE_FLOOR) * float(np.sqrt(1 + 1 / n))
+    scale = spread * float(np.sqrt(1 + 1 / n))
     typical = float(np.median(past))
     z, df = (value - typical) / scale, min(n - 1.0, HEAVIEST_DF)
     return Novelty(
@@ -80,7 +68,7 @@ def _against(value: float, past: np.ndarray, own: float, lent: float) -> Novelty
         typical=typical,
         scale=scale,
         z=z,
-        p_value=float(stats.t.sf(z, df)),
+        p_value=float(2 * stats.t.sf(abs(z), df)),
         q_value=float("nan"),
         above_all=value - float(past.max()),
         df=df,

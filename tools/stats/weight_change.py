@@ -1,0 +1,57 @@
+"""How all weights of a snapshot differ from those of an earlier one, and the same as text that can be kept."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from tools.stats.tensor_change import TensorChange
+from tools.stats.tensor_comparison import compare
+
+Weights = Mapping[str, np.ndarray]
+VERSION = 1
+"""Raise this when a figure of a change is computed in another way: kept texts of another version are of no use."""
+
+
+@dataclass(frozen=True)
+class WeightChange:
+    """`tensors` are those of one name and shape in both, by name; `remodelled` says in words which came, went or have
+    another shape."""
+
+    tensors: Mapping[str, TensorChange]
+    remodelled: tuple[str, ...]
+
+
+def weight_change(before: Weights, after: Weights) -> WeightChange:
+    """Compare two snapshots tensor by tensor."""
+    same = sorted(name for name in before.keys() & after.keys() if before[name].shape == after[name].shape)
+    return WeightChange({name: compare(before[name], after[name]) for name in same}, _remodelled(before, after))
+
+
+def _remodelled(before: Weights, after: Weights) -> tuple[str, ...]:
+    gone = [f"{name} is gone" for name in sorted(before.keys() - after.keys())]
+    new = [f"{name} is new" for name in sorted(after.keys() - before.keys())]
+    shaped = [
+        f"{name} was {list(before[name].shape)} and is {list(after[name].shape)}"
+        for name in sorted(before.keys() & after.keys())
+        if before[name].shape != after[name].shape
+    ]
+    return (*gone, *new, *shaped)
+
+
+def as_text(before: Weights, after: Weights) -> str:
+    """`weight_change` as JSON."""
+    change = weight_change(before, after)
+    tensors = {name: asdict(one) for name, one in change.tensors.items()}
+    return json.dumps({"tensors": tensors, "remodelled": change.remodelled})
+
+
+def from_text(text: str) -> WeightChange:
+    """The change that `as_text` wrote."""
+    told = json.loads(text)
+    tensors = {
+        name: TensorChange(**{**figures, "columns": tuple(figures["columns"])})
+        for name, figures in told["tensors"].items()
+    }
+    return WeightChange(tensors, tuple(told["remodelled"]))
