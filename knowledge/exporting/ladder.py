@@ -17,6 +17,7 @@ from torch.export import ExportedProgram
 
 from knowledge.exporting.batches import Inputs, called_with, dynamic_shapes, one_row_less, open_dimensions, tensors
 from knowledge.exporting.proof import answer, closed, difference, drawn, limited
+from knowledge.exporting.unfused import unfused_attention
 
 Step = Literal["strict=False", "strict=True", "static batch"]
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -101,7 +102,9 @@ def _dynamic(
 
 def _exported(module: nn.Module, inputs: Inputs, shapes: object = None, *, strict: bool = False) -> ExportedProgram:
     positional, named = called_with(inputs)
-    with redirect_stderr(io.StringIO()):  # where torch prints all of a graph that it has given up
+    # Without gradients around it, a `torch.no_grad()` of the model's own leaves no trace; with them it would be a graph
+    # inside the graph. On the standard error torch prints all of a graph that it has given up.
+    with torch.no_grad(), unfused_attention(), redirect_stderr(io.StringIO()):
         program = torch.export.export(module, positional, named, dynamic_shapes=shapes, strict=strict)  # type: ignore[arg-type]
     return _without_mutation(program)
 

@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from knowledge.exporting.proof import difference
+from knowledge.exporting.unfused import unfused_attention, unfused_recurrence
 from tools.program.graph import Argument, InputTensor, Kind, Node, Output, Program, Ref
 from tools.program.interpreter import SEED, Interpreter
 
@@ -57,7 +58,7 @@ def record(module: nn.Module, inputs: Mapping[str, Tensor]) -> Program:
         with _paths(module, tape.stack), tape:
             return module(**dict(zip(inputs, given, strict=True)))
 
-    with torch.no_grad(), _taken_apart(), torch.random.fork_rng(devices=[]):
+    with torch.no_grad(), unfused_attention(), unfused_recurrence(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)  # as the interpreter has it
         answer = torch.func.functionalize(call, remove="mutations")(*inputs.values())
     results = [leaf for leaf in pytree.tree_leaves(answer) if isinstance(leaf, Tensor)]
@@ -187,19 +188,6 @@ def _paths(module: nn.Module, stack: list[tuple[str, str]]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def _taken_apart() -> Iterator[None]:
-    """Recurrent and attention layers run as the operators they are made of, not as one fused kernel each."""
-    attention, recurrent = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    torch._C._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(attention)
-        torch._C._set_mkldnn_enabled(recurrent)
 
 
 def _source() -> str | None:

@@ -203,6 +203,31 @@ _DETERMINISTIC = {
         fake_quantize_per_channel_affine.default fake_quantize_per_tensor_affine_cachemask.default
         fake_quantize_per_channel_affine_cachemask.default
     """,
+    "second names of the same": """
+        multiply.Tensor multiply.Scalar multiply_.Tensor multiply_.Scalar divide.Tensor divide.Scalar
+        divide.Tensor_mode divide.Scalar_mode divide_.Tensor divide_.Tensor_mode divide_.Scalar_mode divide_.Scalar
+        subtract.Tensor subtract.Scalar subtract_.Tensor subtract_.Scalar true_divide.Tensor true_divide.Scalar
+        true_divide_.Tensor true_divide_.Scalar negative.default negative_.default absolute.default absolute_.default
+        greater.Tensor greater.Scalar greater_.Scalar greater_.Tensor greater_equal.Tensor greater_equal.Scalar
+        greater_equal_.Scalar greater_equal_.Tensor less.Tensor less.Scalar less_.Scalar less_.Tensor less_equal.Tensor
+        less_equal.Scalar less_equal_.Scalar less_equal_.Tensor not_equal.Tensor not_equal.Scalar not_equal_.Scalar
+        not_equal_.Tensor arccosh.default arccosh_.default arcsinh.default arcsinh_.default arctanh.default
+        arctanh_.default
+    """,
+    "rarer mathematics": """
+        ger.default rot90.default special_sinc.default special_round.default special_exp2.default special_logit.default
+        special_i0.default special_i0e.default special_i1.default special_i1e.default special_digamma.default
+        special_psi.default special_erfinv.default special_multigammaln.default mvlgamma.default polygamma.default
+        special_polygamma.default igamma.default igammac.default special_gammainc.default special_gammaincc.default
+        trapezoid.x trapezoid.dx trapz.x trapz.dx cumulative_trapezoid.x cumulative_trapezoid.dx cov.default
+        corrcoef.default dist.default vander.default cartesian_prod.default chain_matmul.default combinations.default
+        matrix_H.default nuclear_norm.default nuclear_norm.dim sum_to_size.default nextafter.default gcd.default
+        lcm.default _trilinear.default linalg_diagonal.default linalg_pinv.default linalg_pinv.atol_rtol_float
+        linalg_pinv.atol_rtol_tensor linalg_pinv.rcond_tensor pinverse.default linalg_svd.default svd.default
+        linalg_lstsq.default cholesky_solve.default cholesky_inverse.default special_zeta.default
+        special_zeta.other_scalar special_zeta.self_scalar special_bessel_j0.default special_bessel_j1.default
+        fill_diagonal_.default allclose.default
+    """,
     "asked of tensors, and checks": """
         sym_size.int sym_stride.int sym_numel.default sym_storage_offset.default size.int numel.default dim.default
         item.default _local_scalar_dense.default is_nonzero.default is_floating_point.default _shape_as_tensor.default

@@ -95,6 +95,24 @@ def test_the_graph_writes_nothing_in_place() -> None:
     assert not any(call._schema.is_mutable for call in calls if isinstance(call, torch._ops.OpOverload))
 
 
+def test_parts_without_gradients_and_attention_leave_a_flat_graph_of_their_operators() -> None:
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+
+        def forward(self, dense: Tensor) -> Tensor:
+            with torch.no_grad():
+                scale = dense.square().mean(1, keepdim=True)
+            scaled: Tensor = self.layer((dense / scale).unsqueeze(1))
+            return scaled
+
+    exported = export(Frozen(), ROWS)
+    called = {str(node.target) for node in exported.program.graph.nodes if node.op == "call_function"}
+    assert "aten.scaled_dot_product_attention.default" in called
+    assert not any("wrap_with" in name for name in called)
+
+
 def test_the_module_is_exported_as_it_serves_and_left_as_it_was() -> None:
     module = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.BatchNorm1d(4))
     module[2].eval()
