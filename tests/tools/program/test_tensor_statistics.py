@@ -72,7 +72,7 @@ def same(found: Range, value: np.ndarray) -> None:
         wide = value.astype(np.float64)
         assert found.elements == value.size
         assert found.non_finite == (not np.isfinite(wide).all())
-        np.testing.assert_equal((found.low, found.high), (float(wide.min()), float(wide.max())))
+        np.testing.assert_array_equal((found.low, found.high), (wide.min(), wide.max()))
         if not found.non_finite and np.abs(wide).sum() < 1e30:
             assert found.total == pytest.approx(wide.sum(), rel=1e-4, abs=1e-4 * np.abs(wide).sum())
 
