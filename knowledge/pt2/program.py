@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from knowledge.pt2.archive import Archive, Refused, Strict
-from knowledge.pt2.graph import NODES_LIMIT, Malformed, RawNode, Union, at, member, nodes_of, text_at
+from knowledge.pt2.graph import nodes_of
+from knowledge.pt2.raw import Malformed, RawGraph, Union, at, member, text_at
 from knowledge.pt2.tensors import DTYPES, read_tensors
 from knowledge.stored_tensor import StoredTensor
 from tools.program.calls import draws_random
@@ -27,10 +28,7 @@ class _Meta(Strict):
     sizes: list[Union] = Field(max_length=64)
 
 
-class _Graph(Strict):
-    inputs: list[Union]
-    outputs: list[Union]
-    nodes: list[RawNode] = Field(max_length=NODES_LIMIT)
+class _Graph(RawGraph):
     tensor_values: dict[str, _Meta]
 
 
@@ -68,12 +66,12 @@ def program_of(archive: Archive) -> Program:
             f"{model.torch_version}), and version {SCHEMA_MAJOR} is read: export the model again with torch 2.13",
         )
     try:
-        return _program(archive, entry, model.graph_module)
+        return _program(archive, model.graph_module)
     except Malformed as error:
         raise Refused(entry, str(error)) from None
 
 
-def _program(archive: Archive, entry: str, module: _Module) -> Program:
+def _program(archive: Archive, module: _Module) -> Program:
     stored = dict(read_tensors(archive))
     weight_names: dict[str, str] = {}
     inputs: list[InputTensor] = []
@@ -96,7 +94,7 @@ def _program(archive: Archive, entry: str, module: _Module) -> Program:
         elif kind != "constant_input":
             raise Malformed(f"an input is a {kind.replace('_', ' ')}, which is never loaded here")
     known = {*weight_names, *(tensor.name for tensor in inputs)}
-    nodes = nodes_of(entry, module.graph.nodes, known)
+    nodes = nodes_of(module.graph.nodes, known)
     return Program(
         nodes=nodes,
         inputs=tuple(inputs),

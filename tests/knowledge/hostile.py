@@ -205,7 +205,26 @@ def _version(major: int) -> Change:
     return edit(MODEL, lambda model: model["schema_version"].update(major=major))
 
 
+def switch(graph: Any, *operands: Json) -> Change:
+    """The middle node is a part without gradients, with this graph in it."""
+    flag, inner = {"as_bool": False}, {"as_graph": {"name": "g", "graph": graph}}
+    return calls("torch.ops.higher_order.wrap_with_set_grad_enabled", flag, inner, *operands)
+
+
+def endless(depth: int) -> Json:
+    """A part without gradients in a part without gradients, and so on."""
+    inside: Json = {"inputs": [], "outputs": [ref("y")], "nodes": []}
+    for _ in range(depth):
+        arguments = [{"as_bool": False}, {"as_graph": {"name": "g", "graph": inside}}]
+        inputs = [{"name": "", "arg": argument, "kind": 1} for argument in arguments]
+        target = "torch.ops.higher_order.wrap_with_set_grad_enabled"
+        outer = {"target": target, "inputs": inputs, "outputs": [ref("y")], "name": "n"}
+        inside = {"inputs": [], "outputs": [ref("y")], "nodes": [outer]}
+    return inside
+
+
 BARE: Json = {"target": "", "inputs": [], "outputs": []}
+LOOKS_OUT: Json = {"name": "self", "arg": ref("linear"), "kind": 1}
 BIG = {"as_ints": [10**12]}
 
 REFUSED_WHEN_READ: dict[str, Lie] = {
@@ -272,6 +291,15 @@ REFUSED_WHEN_READ: dict[str, Lie] = {
     "spec without content": Lie(_input_specs(lambda specs: specs[0].update(parameter=None)), "an object"),
     "two keys": Lie(_input_specs(lambda specs: specs[0].update(buffer=1)), "one key"),
     "control flow": Lie(calls("torch.ops.higher_order.cond", ref("linear")), "control flow"),
+    "no_grad without a graph": Lie(calls("torch.ops.higher_order.wrap_with_set_grad_enabled"), "a flag and a graph"),
+    "no_grad with text": Lie(switch("import os"), "not what the format says"),
+    "no_grad with other outputs": Lie(switch({"inputs": [], "outputs": [], "nodes": []}), "same inputs and outputs"),
+    "no_grad of nothing": Lie(switch({"inputs": [], "outputs": [ref("y")], "nodes": []}), "'relu'"),
+    "no_grad that looks out": Lie(
+        switch({"inputs": [], "outputs": [ref("y")], "nodes": [BARE | {"inputs": [LOOKS_OUT], "outputs": [ref("y")]}]}),
+        "nothing before it gives",
+    ),
+    "no_grad without end": Lie(switch(endless(20)), "graphs deep"),
     "graph argument": Lie(
         calls("torch.ops.aten.relu.default", {"as_graph": {"name": "g", "graph": {}}}), "control flow"
     ),

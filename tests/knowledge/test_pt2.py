@@ -148,6 +148,38 @@ def test_a_snapshot_for_another_device_is_run_on_the_cpu_and_says_so(tmp_path: P
     assert answer.tolist() == [[0.0, 1.0, 2.0]] * 2
 
 
+class Frozen(nn.Module):
+    """Parts under no_grad, with sizes and lists of tensors among what they give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen, self.free = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        with torch.no_grad():
+            hidden = self.frozen(x)
+            width = x.shape[0] * 2
+            left, right = hidden.split(2, 1)
+            same = hidden.sin()
+        free = self.free(hidden) * width
+        with torch.no_grad():
+            last = free.cos()
+        return free * same + last, left + right, hidden
+
+
+def test_parts_without_gradients_are_written_out(tmp_path: Path) -> None:
+    path = save(Frozen(), (torch.zeros(3, 4),), tmp_path / "m.pt2", ({0: ROWS},))
+    assert b"wrap_with_set_grad_enabled" in path.read_bytes()
+    program = read_program(path)
+    assert all(node.operator.startswith(("aten.", "operator.")) for node in program.nodes)
+    assert {node.module for node in program.nodes} >= {"frozen", "free"}
+    rows = torch.randn(5, 4)
+    with torch.no_grad():
+        expected = torch.export.load(path).module()(rows)
+    answer = Interpreter(program).run([rows])
+    assert [torch.equal(answer[name], one) for name, one in zip(program.outputs, expected, strict=True)] == [True] * 3
+
+
 class Inputs(nn.Module):
     """One input of each kind."""
 

@@ -187,11 +187,11 @@ _DETERMINISTIC = {
         _pack_padded_sequence.default _pad_packed_sequence.default
     """,
     "fourier": """
-        fft_fft.default fft_ifft.default fft_rfft.default fft_irfft.default fft_fft2.default fft_ifft2.default
-        fft_rfft2.default fft_irfft2.default fft_fftn.default fft_ifftn.default fft_rfftn.default fft_irfftn.default
-        fft_fftshift.default fft_ifftshift.default fft_fftfreq.default fft_rfftfreq.default stft.center stft.default
-        complex.default polar.default angle.default conj.default _conj.default conj_physical.default
-        conj_physical_.default
+        _fft_c2c.default _fft_c2r.default _fft_r2c.default fft_fft.default fft_ifft.default fft_rfft.default
+        fft_irfft.default fft_fft2.default fft_ifft2.default fft_rfft2.default fft_irfft2.default fft_fftn.default
+        fft_ifftn.default fft_rfftn.default fft_irfftn.default fft_fftshift.default fft_ifftshift.default
+        fft_fftfreq.default fft_rfftfreq.default stft.center stft.default complex.default polar.default angle.default
+        conj.default _conj.default conj_physical.default conj_physical_.default
     """,
     "losses": """
         mse_loss.default l1_loss.default smooth_l1_loss.default huber_loss.default binary_cross_entropy.default
