@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from tests.models.crossing import AutoInt, CrossNetwork, CrossNetworkV2, ExtremeDeepFM, FiBiNet
+from tests.models.dlrm import DLRM
 from tests.models.factorization import (
     AttentionalMachine,
     DeepFM,
@@ -87,6 +88,7 @@ FAMILIES: dict[str, Family] = {
     "DeepFM": Family(DeepFM, together(numbers(4), ids(5))),
     "DIEN": Family(InterestEvolution, together(item, history)),
     "DIN": Family(InterestNetwork, together(item, history)),
+    "DLRM": Family(DLRM, together(numbers(4), ids(3))),
     "EmbeddingBag, flat": Family(FlatBags, flat_bags),
     "EmbeddingBag, square": Family(SquareBags, together(ids(4, below=30))),
     "ESMM": Family(EntireSpace, together(ids(4))),
