@@ -1,4 +1,4 @@
-"""The graph walk on snapshots that never export as they are: recorded from weights, and exported with a static batch."""
+"""The graph walk on what does not export with open rows: recorded from weights, or exported with a static batch."""
 
 import json
 from collections.abc import Iterator
@@ -99,7 +99,7 @@ def test_a_planted_fault_is_traced_and_healthy_rows_are_not_accused(
 ) -> None:
     ports.samples.by_model["ranker"] = samples(3)
     finding = run(GraphWalkParams(snapshot="s"), ports)
-    told = finding.facts.model_dump()
+    told = finding.facts
     assert (told["bad"], told["problem"], told["first_bad_node"], told["feature"]) == (
         True,
         "non_finite",
@@ -113,4 +113,4 @@ def test_a_planted_fault_is_traced_and_healthy_rows_are_not_accused(
     ports.samples.by_model["ranker"] = samples(0)
     healthy = run(GraphWalkParams(snapshot="s"), ports)
     assert not healthy.interesting
-    assert healthy.facts.model_dump()["feature"] is None
+    assert healthy.facts["feature"] is None
