@@ -13,7 +13,7 @@ from dataclasses import replace
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
 from tools.numbers import Num
 from tools.ports import Ports
-from tools.records import Cube, Metric, MetricRole, Product, Window
+from tools.records import Cube, Metric, MetricRole, Window
 from tools.stats.accusation import Factor
 from tools.stats.attribution import SNAPSHOT, Attribution, attribute, segments_of
 from tools.stats.attribution_report import charts, evidence, headline, ruled_out
@@ -44,6 +44,7 @@ from tools.stats.newcomers import unseen
 from tools.stats.not_checked import new_places
 from tools.stats.panel import Panel
 from tools.stats.robust import MIN_HISTORY, Tail
+from tools.stats.roles import role_names, role_tails
 from tools.stats.settled import settled
 from tools.stats.timing_report import lag_evidence, newcomer_evidence
 
@@ -111,42 +112,48 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
     if metric is None:
         known = ", ".join(m.name for m in product.metrics) or "none"
         return _no_data(f"product {product.product!r} has no metric {params.metric!r}; it has: {known}")
-    names = _names(product, metric)
+    names, tails = role_names(product, metric), role_tails(metric)
     cubes = _cubes(ports, product.product, names, params)
-    blocks = aligned(params.window, params.baseline, hourly=not (cubes[MetricRole.topline].ts % HOUR_S).any())
-    panels = _panels(cubes, blocks)
+    panels = _panels(cubes, params)
     if not panels[MetricRole.topline].sums().den[-1].sum() > 0:
         return _no_data(
             f"{metric.name} has no points in {params.window}; check the window, or that metrics still arrive"
         )
     models = tuple(model.model for model in ports.models.models(product.product))
-    tails = _tails(metric)
     skewed = skews(panels)
-    comparable = _panels(without(cubes, skewed), blocks) if skewed else panels
+    sound = without(cubes, skewed)
+    comparable = _laid_out(sound, panels[MetricRole.topline].blocks) if skewed else panels
     found = attribute(panels, comparable, tails, models, skewed)
-    judges = {role: BlockJudge(panel, role, tails[role], segments_of(panel)) for role, panel in panels.items()}
-    dimensions = [name for name in panels[MetricRole.topline].dimensions if name != SNAPSHOT]
+    lags = prediction_lags(sound, found.suspects, tails, params.window, params.baseline)
     if found.raw.known:  # whole days, where the baseline holds enough of them
-        judge = judges[MetricRole.topline]
-        searched = combinations_in_blocks(panels[MetricRole.topline], dimensions, tails[MetricRole.topline], judge)
+        found, searched = _with_blocks(found, panels, tails, settle=not skewed)
     else:
-        topline = cubes[MetricRole.topline]
-        searched = combinations_in_steps(topline, dimensions, params.window, params.baseline, tails[MetricRole.topline])
-        if not found.newcomers:
-            new = unseen(topline, dimensions, params.window, params.baseline)
-            found = replace(found, newcomers=new, not_checked=(*new_places(new), *found.not_checked))
-    settled = found if skewed else settled_by(found, searched, lambda combination: agreed(judges, combination))
-    lags = prediction_lags(cubes, found.suspects, tails, params.window, params.baseline)
-    return _answer(metric, settled, searched, lags, params, names)
+        found, searched = _with_steps(found, cubes[MetricRole.topline], tails[MetricRole.topline], params)
+    return _answer(metric, found, searched, lags, params, names)
 
 
-def _names(product: Product, metric: Metric) -> dict[MetricRole, str]:
-    """The metric of each role; the alerted one is the top line."""
-    names = {MetricRole.topline: metric.name}
-    for other in sorted(product.metrics, key=lambda m: m.name):
-        if other.name != metric.name and other.role is not MetricRole.topline:
-            names.setdefault(other.role, other.name)
-    return names
+def _with_blocks(
+    found: Attribution, panels: Mapping[MetricRole, Panel], tails: Mapping[MetricRole, Tail], settle: bool
+) -> tuple[Attribution, Combinations]:
+    """The combinations of whole days, and what they settle; nothing where hours cannot be compared."""
+    judges = {role: BlockJudge(panel, role, tails[role], segments_of(panel)) for role, panel in panels.items()}
+    topline, tail = panels[MetricRole.topline], tails[MetricRole.topline]
+    dimensions = [name for name in topline.dimensions if name != SNAPSHOT]
+    searched = combinations_in_blocks(topline, dimensions, tail, judges[MetricRole.topline])
+    settled = settled_by(found, searched, lambda combination: agreed(judges, combination)) if settle else found
+    return settled, searched
+
+
+def _with_steps(
+    found: Attribution, topline: Cube, tail: Tail, params: ModelIsolationParams
+) -> tuple[Attribution, Combinations]:
+    """The combinations at the grain of the points, what they settle, and the values that are new."""
+    dimensions = [name for name in sorted(topline.dims) if name != SNAPSHOT]
+    searched = combinations_in_steps(topline, dimensions, params.window, params.baseline, tail)
+    if not found.newcomers:
+        new = unseen(topline, dimensions, params.window, params.baseline)
+        found = replace(found, newcomers=new, not_checked=(*new_places(new), *found.not_checked))
+    return settled_by(found, searched, lambda _: True), searched
 
 
 def _cubes(
@@ -159,24 +166,19 @@ def _cubes(
     return {role: ports.metrics.cube(product, name, span) for role, name in names.items()}
 
 
-def _panels(cubes: Mapping[MetricRole, Cube], blocks: Blocks) -> dict[MetricRole, Panel]:
+def _panels(cubes: Mapping[MetricRole, Cube], params: ModelIsolationParams) -> dict[MetricRole, Panel]:
+    """The cubes over the window and its baseline blocks, without the hours whose labels are on their way."""
+    hourly = not (cubes[MetricRole.topline].ts % HOUR_S).any()
+    blocks = aligned(params.window, params.baseline, hourly)
     labels, traffic = cubes.get(MetricRole.label_rate), cubes.get(MetricRole.prediction_mean)
     if labels is not None and traffic is not None:
         blocks = settled(labels, traffic, blocks)
+    return _laid_out(cubes, blocks)
+
+
+def _laid_out(cubes: Mapping[MetricRole, Cube], blocks: Blocks) -> dict[MetricRole, Panel]:
     panels = {role: Panel(cube, blocks) for role, cube in cubes.items()}
     return {role: panel for role, panel in panels.items() if len(panel) or role is MetricRole.topline}
-
-
-def _tails(metric: Metric) -> dict[MetricRole, Tail]:
-    """The bad direction of each role. A model's predictions may go wrong either way."""
-    topline: dict[str, Tail] = {"higher": "low", "lower": "high", "neither": "both"}
-    return {
-        MetricRole.topline: topline[metric.better],
-        MetricRole.log_loss: "high",
-        MetricRole.calibration: "both",
-        MetricRole.prediction_mean: "both",
-        MetricRole.label_rate: "both",
-    }
 
 
 def _no_data(message: str) -> Finding:

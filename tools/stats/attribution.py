@@ -82,7 +82,7 @@ def attribute(
     segments = segments_of(topline)
     arm = [d for d in topline.dimensions if d == ARM]
     infra = [d for d in topline.dimensions if d.startswith(INFRA)]
-    traffic = next(panels[role] for role in TRAFFIC_ROLES if role in panels)
+    traffic = next(panels[role] for role in TRAFFIC_ROLES if role in comparable)
     levels = _levels(topline)
     usual = _pooled(topline)
     tested: dict[MetricRole, Panel] = {

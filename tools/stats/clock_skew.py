@@ -58,7 +58,8 @@ def skews(panels: Mapping[MetricRole, Panel]) -> tuple[Skew, ...]:
 
 
 def without(cubes: Mapping[MetricRole, Cube], skewed: Sequence[Skew]) -> dict[MetricRole, Cube]:
-    """The cubes without the skewed sources: neither they nor the others against them can be compared by the hour."""
+    """The cubes without the skewed sources: neither they nor the others against them can be compared by the hour. A
+    cube of nothing else stays as it is."""
     left: dict[MetricRole, Cube] = {}
     for role, cube in cubes.items():
         mine = [s for s in skewed if s.dimension in cube.dims]
@@ -66,7 +67,7 @@ def without(cubes: Mapping[MetricRole, Cube], skewed: Sequence[Skew]) -> dict[Me
         for skew in mine:
             rows &= cube.dims[skew.dimension] != skew.value
         if Skew(METRIC, role.value, 0) not in {replace(s, hours=0) for s in skewed}:
-            left[role] = cube.where(rows)
+            left[role] = cube.where(rows) if rows.any() else cube
     return left
 
 
