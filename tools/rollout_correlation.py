@@ -9,7 +9,7 @@ A rollout that only some places or arms received is judged by the model there ag
 that began after the fall, or was over before it, or was taken back in vain, is ruled out by that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
@@ -17,21 +17,19 @@ from tools.evidence import Estimate, Evidence, Source, SourceKind
 from tools.numbers import Num
 from tools.ports import Ports
 from tools.records import Cube, Metric, MetricRole, Model, Product, Snapshot, Utc, Window
-from tools.stats.blocks import HOUR_S, aligned
-from tools.stats.contrast_onset import ContrastOnset, contrast_onset
+from tools.stats.blocks import HOUR_S
 from tools.stats.multiplicity import probability_of_effect
-from tools.stats.panel import Panel
-from tools.stats.robust import Departure, Tail
+from tools.stats.robust import Tail
 from tools.stats.rollback import rollback_target, staleness, why_no_target
+from tools.stats.rollout_case import case_of
 from tools.stats.rollout_caveats import caveats, elsewhere
 from tools.stats.rollout_evidence import evidence
 from tools.stats.rollout_look import RolloutLook
 from tools.stats.rollout_report import charts, estimate, headline, not_checked, ruled_out, span, would_settle
-from tools.stats.rollout_reversal import reversals
 from tools.stats.rollout_timeline import Rollout, Timeline, sound, time_of, timeline
-from tools.stats.rollout_verdict import SURE_ENOUGH, Case, clearances, guilty, precedes
-from tools.stats.rollouts import RolloutTest, rollout_tests
-from tools.stats.suspects import MODEL, model_departure
+from tools.stats.rollout_verdict import SURE_ENOUGH, clearances, guilty, precedes
+from tools.stats.rollouts import RolloutTest
+from tools.stats.suspects import MODEL
 
 LOOKBACK_H = 24
 """Rollouts whose share grew, or was taken back, up to this long before the window are candidates too."""
@@ -128,7 +126,7 @@ def _look(params: RolloutCorrelationParams, ports: Ports, product: Product, metr
     if not candidates:
         return _nothing_moved(params, metric, known, end)
     tails = {role: tail for role, tail in _tails(metric).items() if role in cubes}
-    case = _case(params, cubes, known, candidates, end, tails)
+    case = case_of(cubes, tails, known, candidates, model.model, params.window, params.baseline)
     snapshots = ports.models.snapshots(model.model)
     accused = guilty(case)
     others = {m.model: ports.models.rollouts(m.model) for m in ports.models.models(product.product) if m != model}
@@ -173,26 +171,6 @@ def _nothing_moved(params: RolloutCorrelationParams, metric: Metric, known: Time
         claim,
         facts=facts,
         evidence=(Evidence(claim=claim, bearing="against", window=params.window, sources=(source,)),),
-    )
-
-
-def _case(
-    params: RolloutCorrelationParams,
-    cubes: Mapping[MetricRole, Cube],
-    known: Timeline,
-    candidates: Sequence[Rollout],
-    end: int,
-    tails: Mapping[MetricRole, Tail],
-) -> Case:
-    first, model = int(params.window.start.timestamp()) // HOUR_S, params.model
-    return Case(
-        tests=rollout_tests(cubes, candidates, known, model, end, tails),
-        candidates=candidates,
-        tails=tails,
-        falls={role: _fall(cubes[role], role, tails[role], params) for role in cubes},
-        shares={r.snapshot: known.served.share(r.snapshot, first, end) for r in candidates},
-        onset=_onset(cubes, tails, params),
-        reversals=reversals(cubes, candidates, known.served, model, end, tails),
     )
 
 
@@ -254,25 +232,6 @@ def _cubes(ports: Ports, product: Product, metric: Metric, params: RolloutCorrel
 def _tails(metric: Metric) -> dict[MetricRole, Tail]:
     bad: dict[str, Tail] = {"higher": "low", "lower": "high", "neither": "both"}
     return {MetricRole.topline: bad[metric.better], MetricRole.log_loss: "high"}
-
-
-def _fall(cube: Cube, role: MetricRole, tail: Tail, params: RolloutCorrelationParams) -> Departure:
-    """How far the model fell against the other models in the window."""
-    return model_departure(Panel(cube, aligned(params.window, params.baseline)), role, tail, params.model)
-
-
-def _onset(
-    cubes: Mapping[MetricRole, Cube], tails: Mapping[MetricRole, Tail], params: RolloutCorrelationParams
-) -> ContrastOnset | None:
-    """The clearer of the onsets in the log loss and in the top line, its p value that of the better of so many."""
-    found = [
-        contrast_onset(cubes[role], role, tails[role], params.model, params.window, params.baseline)
-        for role in (MetricRole.log_loss, MetricRole.topline)
-        if role in cubes
-    ]
-    clear = [o for o in found if o is not None]
-    best = min(clear, key=lambda o: o.p_value, default=None)
-    return None if best is None else replace(best, p_value=min(best.p_value * len(clear), 1.0))
 
 
 def _latest(snapshots: Sequence[Snapshot], candidates: Sequence[Rollout]) -> str:

@@ -227,3 +227,11 @@ def test_a_zero_log_loss_leaves_the_top_line() -> None:
     cube = ports.metrics.cubes[PRODUCT, LOSS]
     ports.metrics.cubes[PRODUCT, LOSS] = Cube(cube.ts, cube.dims, np.zeros(len(cube)), cube.denominator)
     assert ask(case, ports).facts["snapshot"] == BAD
+
+
+def test_half_an_hour_is_too_short_and_no_traceback() -> None:
+    case = SCENARIOS["bad_ramp"](EVERY_THREE_DAYS)
+    short = Window(start=time(INCIDENT + 5), end=time(INCIDENT + 5) + timedelta(minutes=30))
+    finding = ask(case, window=short)
+    assert finding.status in (Status.answered, Status.inconclusive)
+    assert finding.facts["snapshot"] in (None, BAD)
