@@ -30,7 +30,8 @@ class Worker:
 
     def __init__(self, timeout_s: float, memory_bytes: int) -> None:
         self.timeout_s, self.memory_bytes = timeout_s, memory_bytes
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._state = threading.Lock()
         self._process: _Process | None = None
         self._closed = False
 
@@ -40,21 +41,17 @@ class Worker:
         `extra_bytes` come on top of the limit of memory: for files that will be mapped. Raises what the function
         raises, and `PortError` where the process was stopped or crashed.
         """
-        with self._lock:
-            if self._closed:
-                raise PortError("the workspace is closed: no snapshot is run any more")
-            process = self._process or _Process()
-            self._process = None  # until it has answered
+        with self._turn:
+            process = self._started()
             try:
-                answer = process.ask((function, arguments, self.memory_bytes + extra_bytes), self.timeout_s)
+                succeeded, value = process.ask((function, arguments, self.memory_bytes + extra_bytes), self.timeout_s)
             except BaseException:
-                process.stop()
+                self._drop()
+                if self._closed:
+                    raise _closed() from None
                 raise
-            succeeded, value = answer
-            if succeeded or isinstance(value, PortError):
-                self._process = process
-            else:
-                process.stop()  # who knows in what state it is
+            if not succeeded and not isinstance(value, PortError):
+                self._drop()  # who knows in what state it is
         if succeeded:
             return value  # type: ignore[no-any-return]
         if isinstance(value, MemoryError):
@@ -65,12 +62,31 @@ class Worker:
         raise value
 
     def close(self) -> None:
-        """Stop the process, at once. Waits for a call that is going on."""
-        with self._lock:
+        """Stop the process, at once: a call that is going on ends with `PortError`."""
+        with self._state:
             self._closed = True
             if self._process is not None:
+                self._process.kill()
+        with self._turn:
+            self._drop()
+
+    def _started(self) -> "_Process":
+        with self._state:
+            if self._closed:
+                raise _closed()
+            if self._process is None:
+                self._process = _Process()
+            return self._process
+
+    def _drop(self) -> None:
+        with self._state:
+            if self._process is not None:
                 self._process.stop()
-                self._process = None
+            self._process = None
+
+
+def _closed() -> PortError:
+    return PortError("the workspace is closed: no snapshot is run any more")
 
 
 class _Process:
@@ -78,7 +94,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-m", "knowledge.worker_process", str(theirs.fileno())]
+        command = [sys.executable, "-P", "-m", "knowledge.worker_process", str(theirs.fileno())]
         path = os.pathsep.join(entry or os.curdir for entry in sys.path)
         self._process = subprocess.Popen(  # noqa: S603 our own module, by the same Python
             command,
@@ -90,14 +106,13 @@ class _Process:
             start_new_session=True,  # Ctrl-C in a terminal is for the server
         )
         theirs.close()
-        try:
-            self._receive(START_S, "starting the process for snapshots")
-        except BaseException:
-            self.stop()
-            raise
+        self._ready = False
 
     def ask(self, request: Any, timeout_s: float) -> tuple[bool, Any]:
         """Whether the call succeeded, and its result or exception. Raises `PortError`."""
+        if not self._ready:
+            self._receive(START_S, "starting the process for snapshots")
+            self._ready = True
         try:
             self._connection.send(request)
         except (BrokenPipeError, ConnectionResetError):
@@ -124,10 +139,14 @@ class _Process:
             "The file may be damaged: publish the snapshot again, or name another one"
         )
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         """Kill it by its id, and wait until it is gone."""
         self._process.kill()
         self._process.wait()
+
+    def stop(self) -> None:
+        """Kill it, and give back what it held."""
+        self.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._connection.close()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-JSON_LIMIT_BYTES = 64 << 20
+JSON_LIMIT_BYTES = 32 << 20
 DIRECTORY_LIMIT_BYTES = 16 << 20
 MESSAGE_LIMIT = 500
 REFUSED = (("aotinductor/", "compiled code"), ("custom_obj_", "a pickled object"), ("opaque_obj_", "an opaque object"))

@@ -263,7 +263,7 @@ REFUSED_WHEN_READ: dict[str, Lie] = {
     "JSON not UTF-8": Lie(lambda e: e.update({MODEL: b"\xff\xfe" + e[MODEL]}), "not JSON"),
     "JSON deep": Lie(lambda e: e.update({MODEL: b"[" * 1_000_000}), "not JSON"),
     "JSON deep and whole": Lie(lambda e: e.update({MODEL: b'{"a":' * 200_000 + b"1" + b"}" * 200_000}), "not JSON"),
-    "JSON huge": Lie(lambda e: e.update({MODEL: b" " * ((64 << 20) + 1)}), "larger than"),
+    "JSON huge": Lie(lambda e: e.update({MODEL: b" " * ((32 << 20) + 1)}), "larger than"),
     "JSON list": Lie(lambda e: e.update({MODEL: b"[]"}), "valid dictionary"),
     "JSON long number": Lie(lambda e: e.update({MODEL: b"1" * 10_000}), "not JSON"),
     "JSON key twice": Lie(lambda e: e.update({MODEL: b'{"graph_module": 1, "graph_module": 2}'}), "twice"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,6 +137,24 @@ def test_closing_the_workspace_leaves_nothing_running(tmp_path: Path) -> None:
     assert not alive(worker)
     with pytest.raises(PortError, match="closed"):
         workspace.ports.programs.examine(analyses.process, [])
+
+
+def test_closing_ends_a_call_that_is_going_on(root: Path) -> None:
+    programs = programs_below(root, timeout_s=600)
+    worker = programs.examine(analyses.process, [])
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(programs.examine, analyses.sleep, [], 600.0)
+        time.sleep(0.2)
+        programs.close()
+        with pytest.raises(PortError, match="closed"):
+            call.result(timeout=10)
+    assert not alive(worker)
+
+
+def test_calls_from_several_threads_take_turns(programs: SnapshotPrograms) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: programs.examine(analyses.outputs, ["m.pt2"], ROWS), range(8)))
+    assert answers == [answers[0]] * 8
 
 
 def test_the_worker_ends_when_its_parent_is_killed_in_the_middle_of_a_call(root: Path) -> None:

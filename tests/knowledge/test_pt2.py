@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from knowledge.pt2 import read_program, read_pt2
+from tests.knowledge import hostile
 from tools.ports import UnreadableArtifact
 from tools.program.graph import Column, InputTensor, Program
 from tools.program.interpreter import Interpreter
@@ -137,8 +138,6 @@ def test_a_snapshot_for_another_device_is_run_on_the_cpu_and_says_so(tmp_path: P
     path = save(Places(), (torch.zeros(2, 3),), tmp_path / "m.pt2", ({0: ROWS},))
     assert read_program(path).notes == ()
 
-    from tests.knowledge import hostile
-
     def on_cuda(entries: hostile.Entries) -> None:
         entries[hostile.MODEL] = entries[hostile.MODEL].replace(b'"type": "cpu"', b'"type": "cuda"')
 
@@ -178,6 +177,16 @@ def test_parts_without_gradients_are_written_out(tmp_path: Path) -> None:
         expected = torch.export.load(path).module()(rows)
     answer = Interpreter(program).run([rows])
     assert [torch.equal(answer[name], one) for name, one in zip(program.outputs, expected, strict=True)] == [True] * 3
+
+
+def test_a_part_may_give_what_it_was_given(tmp_path: Path) -> None:
+    same = hostile.switch(
+        {"inputs": [hostile.ref("a")], "outputs": [hostile.ref("a")], "nodes": []}, hostile.ref("linear")
+    )
+    program = read_program(hostile.rewrite(hostile.honest(tmp_path / "m.pt2"), tmp_path / "same.pt2", same))
+    rows = torch.randn(2, 4)
+    answer = Interpreter(program).run([rows], keep=["linear"])
+    assert torch.equal(answer[program.outputs[0]], torch.sigmoid(answer["linear"]))
 
 
 class Inputs(nn.Module):
