@@ -21,7 +21,7 @@ from tools.records import Samples, Snapshot, Standing
 
 START = datetime(2013, 5, 1, 9, tzinfo=UTC)
 DENSE, FIELDS, VOCABULARY = 4, 3, 20
-STEPS, BATCH = 30, 128
+STEPS, BATCH = 20, 128
 
 State = Mapping[str, Tensor]
 
@@ -165,7 +165,7 @@ def ports(programs: Sequence[Program], rows: Samples) -> InMemoryPorts:
     )
 
 
-def ask(programs: Sequence[Program], rows: Samples, **params: object) -> Finding:
+def ask(programs: Sequence[Program], given: Samples, /, **params: object) -> Finding:
     """Walk the last of the programs."""
     question = GraphWalkParams(snapshot=f"m/{len(programs) - 1:02}", **{"rows": 256, **params})
-    return TOOL.run(question, ports(programs, rows))
+    return TOOL.run(question, ports(programs, given))

@@ -65,13 +65,28 @@ class Healer:
 
 def ends(program: Program, bad: Collection[str]) -> tuple[str, ...]:
     """The bad values that lead to an output, and of which no bad value is made."""
-    bad = set(bad)
     leads, followed = set(program.outputs), set[str]()
     for node in reversed(program.nodes):
         given = gives(node)
         if not leads.isdisjoint(given):
             leads.update(reads(node))
-        if not followed.isdisjoint(given) or not bad.isdisjoint(given):
+        if not followed.isdisjoint(given) or not set(bad).isdisjoint(given):
             followed.update(reads(node))
-    order = [*(tensor.name for tensor in program.inputs), *(name for node in program.nodes for name in gives(node))]
-    return tuple(name for name in order if name in bad and name in leads and name not in followed)
+    return tuple(name for name in _order(program) if name in bad and name in leads and name not in followed)
+
+
+def starts(program: Program, bad: Collection[str]) -> tuple[str, ...]:
+    """The bad inputs and values that are made of no bad value."""
+    spoiled = {tensor.name for tensor in program.inputs} & set(bad)
+    found = set(spoiled)
+    for node in program.nodes:
+        if not spoiled.isdisjoint(reads(node)):
+            spoiled.update(gives(node))
+        elif not set(bad).isdisjoint(gives(node)):
+            found.update(set(bad).intersection(gives(node)))
+            spoiled.update(gives(node))
+    return tuple(name for name in _order(program) if name in found)
+
+
+def _order(program: Program) -> list[str]:
+    return [*(tensor.name for tensor in program.inputs), *(name for node in program.nodes for name in gives(node))]

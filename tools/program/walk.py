@@ -14,7 +14,7 @@ from tools.program.badness import Badness
 from tools.program.description import Statistics, describe
 from tools.program.downstream import Effect
 from tools.program.graph import Node, Program
-from tools.program.healing import Healer, ends
+from tools.program.healing import Healer, ends, starts
 from tools.program.interpreter import Interpreter
 from tools.program.modules import Picture, picture
 from tools.program.runs import NothingLeft, Run, features_filled_by_serving, run, run_stable, with_baselines
@@ -122,7 +122,7 @@ def walk(programs: Sequence[Program], question: Question) -> Walk:
         no_yardstick=stable if isinstance(stable, str) else None,
         unmatched=yardstick.unmatched if yardstick else 0,
         earlier=yardstick.earlier if yardstick else 0,
-        everything=_everything(now, stable) if question.everything else (),
+        everything=_everything(now, stable, yardstick) if question.everything else (),
         picture=picture(now.program, now.ranges, None if isinstance(stable, str) else stable.ranges, yardstick),
         caveats=(*now.program.notes, *now.rows.caveats),
     )
@@ -157,8 +157,9 @@ def _judge(
     beyond = [name for name, found in now.ranges.items() if name in limits and not found.largest <= limits[name][1]]
     last = ends(now.program, beyond)
     badness = Badness("extreme", limits)
-    reached = healer.effect(badness, last) if last else None
-    if reached is None or not reached.moved:
+    # What saturates (a sigmoid) may not show a cut at its end: then where it starts is tried.
+    tried = (healer.effect(badness, values) for values in (last, starts(now.program, beyond)) if last)
+    if not any(found is not None and found.moved for found in tried):
         return None, tuple(broken + beyond)
     # The last extreme values are what has to be healed: behind them, a sigmoid makes anything look usual.
     target = Interpreter(replace(now.program, outputs=last))
@@ -197,7 +198,7 @@ def _effect(healer: Healer, badness: Badness, traced: Trace, first: Node | None,
     found = healer.effect(badness, tuple(names)) if names else None
     if found is not None and found.moved:
         return found
-    return healer.effect(badness, ends(healer.now.program, values))
+    return healer.effect(badness, starts(healer.now.program, values))
 
 
 def _is_new(
@@ -217,11 +218,11 @@ def _is_new(
     )
 
 
-def _everything(now: Run, stable: Run | str) -> tuple[Described, ...]:
+def _everything(now: Run, stable: Run | str, yardstick: Yardstick | None) -> tuple[Described, ...]:
     names = [
         name for node in now.program.nodes for name in output_names(node) if name in now.ranges and name is not None
     ]
-    return _described(now, None if isinstance(stable, str) else stable, None, names)
+    return _described(now, None if isinstance(stable, str) else stable, yardstick, names)
 
 
 def _described(
