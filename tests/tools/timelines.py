@@ -52,8 +52,8 @@ Where = Callable[[dict[str, np.ndarray]], np.ndarray]
 @dataclass(frozen=True)
 class Plan:
     """`stages` by model; `fault` says which rows (columns: hour, model, snapshot, arm, region) have a log loss worse by
-    `size`, as a logarithm; `weekend` is added to the log odds of all on Saturdays and Sundays; `suspects` are snapshots of that
-    standing."""
+    `size`, as a logarithm; `weekend` is added to the log odds of all on Saturdays and Sundays; `suspects` are
+    snapshots of that standing."""
 
     seed: int
     stages: dict[str, list[Stage]]
