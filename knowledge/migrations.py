@@ -81,4 +81,4 @@ def m006_snapshot_checks(db: Database) -> None:
         pk="snapshot",
         not_null={"state", "queued_at", "record"},
     )
-    db.table("snapshot_checks").create_index(["model"])
+    db.table("snapshot_checks").create_index(["state"])

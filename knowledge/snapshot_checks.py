@@ -1,5 +1,6 @@
 """The checks of published snapshots, in the store."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlite_utils import Database
@@ -24,12 +25,16 @@ class SnapshotChecks:
         self._store.write(lambda db: db.table("snapshot_checks").upsert(_row(check), pk="snapshot"))
 
     def check(self, snapshot: str) -> SnapshotCheck | None:
-        found = self._records("SELECT record FROM snapshot_checks WHERE snapshot = ?", snapshot)
-        return found[0] if found else None
+        return self.checks([snapshot]).get(snapshot)
 
-    def of_model(self, model: str) -> dict[str, SnapshotCheck]:
-        """Snapshot → its check."""
-        found = self._records("SELECT record FROM snapshot_checks WHERE model = ?", model)
+    def checks(self, snapshots: Sequence[str]) -> dict[str, SnapshotCheck]:
+        """Snapshot → its check, of those that have one."""
+        marks = ", ".join("?" * len(snapshots))
+        rows = self._store.reader().execute(
+            f"SELECT record FROM snapshot_checks WHERE snapshot IN ({marks})",  # noqa: S608  (question marks only)
+            list(snapshots),
+        )
+        found = [SnapshotCheck.model_validate_json(row[0]) for row in rows]
         return {check.snapshot: check for check in found}
 
     def unfinished(self) -> list[str]:
@@ -38,9 +43,6 @@ class SnapshotChecks:
             "SELECT snapshot FROM snapshot_checks WHERE state != ? ORDER BY queued_at, rowid", [CheckState.done]
         )
         return [row[0] for row in rows]
-
-    def _records(self, query: str, key: str) -> list[SnapshotCheck]:
-        return [SnapshotCheck.model_validate_json(row[0]) for row in self._store.reader().execute(query, [key])]
 
 
 def queue(db: Database, snapshot: Snapshot) -> bool:

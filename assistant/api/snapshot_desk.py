@@ -60,13 +60,14 @@ class SnapshotDesk:
 
     def page(self, model: str, limit: int, offset: int) -> SnapshotPage:
         """The newest first. A model with a slash in its id may be named with the slash quoted once more."""
-        name = model if self._snapshots(model) else unquote(model)
-        newest_first = self._snapshots(name)[::-1]
+        name = model if self._models.snapshots(model) else unquote(model)
+        newest_first = self._models.snapshots(name)[::-1]
         if not newest_first and self._models.model(name) is None:
             known = ", ".join(self._workspace.models.names()) or "none yet"
             raise not_found(f"there is no model {name!r}; known: {known}")
-        checks, rollouts = self._workspace.checks.of_model(name), self._models.rollouts(name)
         shown = newest_first[offset : offset + limit]
+        checks = self._workspace.checks.checks([record.snapshot for record in shown])
+        rollouts = self._models.rollouts(name)
         lines = tuple(self._line(record, checks.get(record.snapshot), rollouts) for record in shown)
         return SnapshotPage(model=name, snapshots=lines, total=len(newest_first), offset=offset, limit=limit)
 
@@ -77,9 +78,6 @@ class SnapshotDesk:
             ModelLine(model=name, product=record.product, title=record.title) if record else ModelLine(model=name)
             for name, record in found
         ]
-
-    def _snapshots(self, model: str) -> Sequence[Snapshot]:
-        return self._models.snapshots(model)
 
     def _refuse_another(self, known: Snapshot, sent: Snapshot) -> None:
         for name in ("model", "artifact"):

@@ -41,12 +41,12 @@ class Checker:
             self._background.wake(snapshot)
 
     def ask(self, snapshot: Snapshot) -> None:
-        """Check a snapshot that nobody asked to check before."""
-        if self._workspace.checks.queue(snapshot):
+        """Check a snapshot that nobody asked to check before, or whose check has stopped."""
+        if self._workspace.checks.queue(snapshot) or self.failure(snapshot.snapshot) is not None:
             self._background.wake(snapshot.snapshot)
 
     def failure(self, snapshot: str) -> str | None:
-        """On what the check stopped, or None; it is taken up again at the next start."""
+        """On what the check stopped, or None; it goes on when it is asked for again, and at the next start."""
         return self._background.failure(snapshot)
 
     def close(self) -> None:

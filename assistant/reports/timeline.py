@@ -38,7 +38,7 @@ def served(line: SnapshotLine) -> str:
 def check_lines(line: SnapshotLine) -> Iterator[str]:
     """How far the check is, or what came of it and why."""
     if line.stopped is not None:
-        yield f"check: stopped ({printable(line.stopped)}); it goes on when the service starts again"
+        yield f"check: stopped ({printable(line.stopped)}); publish it again to go on"
     elif line.check in (CheckState.queued, CheckState.running):
         now = f", {line.running} now" if line.running else ""
         yield f"check: {line.check}, {line.answered} of {line.asked} done{now}"

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import httpx
 
-from assistant.wire import CheckOutcome, CheckState, SnapshotPage, SnapshotView
+from assistant.wire import CheckOutcome, CheckState, SnapshotPage, SnapshotView, Status
 from tests.assistant.api.client import Api, problem
+from tests.assistant.publishing.platform import Platform, broken_table
 
 
 def record(snapshot: str = "dcn/2013-05-04", **changes: Any) -> dict[str, Any]:
@@ -87,6 +88,31 @@ async def test_bad_records_say_what_is_wrong(api: Api) -> None:
         assert problem(await api.http.post("/snapshots", json=record() | {name: value}), 400).errors
     problem(await api.http.post("/snapshots", content=b"{", headers={"Content-Type": "application/json"}), 400)
     assert "there is no snapshot 'x/y'" in problem(await api.http.get("/snapshots/x/y"), 404).detail
+
+
+async def test_a_suspicion_opens_an_investigation_that_asks_and_concludes(api: Api, tmp_path: Path) -> None:
+    platform = Platform(tmp_path / "data" / "snapshots")
+    days = [platform.day(), platform.day(change=broken_table)]
+    for day in days:
+        assert (await api.http.post("/snapshots", json=day.snapshot)).status_code == 201
+    name = days[1].snapshot["snapshot"]
+    line = (await checked(api, name)).line
+    assert line.outcome is CheckOutcome.suspicious
+    assert line.investigation is not None
+    view = await api.until(line.investigation, Status.waiting_for_answer)
+    assert view.summary.playbook == "snapshot_published"
+    assert view.summary.title == f"The published snapshot {name} looks suspicious"
+    assert view.alert.snapshot == name
+    assert view.question is not None
+    assert view.question.step == "meant"
+    await api.say(line.investigation, "answers", step="meant", choice="no", actor="kim")
+    verdict = (await api.until(line.investigation, Status.done)).summary.verdict
+    assert verdict is not None
+    assert (verdict.cause, verdict.target) == ("snapshot.unusual_weights", name)
+    assert any("graph" in said for said in verdict.not_checked)
+    await register(api, **days[1].snapshot, standing="suspect")
+    page = (await api.http.get("/investigations")).json()
+    assert page["total"] == 1, "a suspicion opens one investigation"
 
 
 async def test_the_timeline_lists_the_newest_first_page_by_page(api: Api) -> None:

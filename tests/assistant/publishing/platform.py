@@ -151,3 +151,9 @@ class Platform:
             "f.carrier": carrier[:n],
         }
         return pa.table(table | {f"f.d{place}": dense[:n, place] for place in range(DENSE)})
+
+
+def broken_table(model: Late) -> None:
+    """A shard of the table that publishing never received."""
+    with torch.no_grad():
+        model.carrier.weight[::3] = float("nan")

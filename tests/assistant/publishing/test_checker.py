@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import torch
 
 from assistant.publishing.checker import Checker
 from knowledge.ingest.alert import Alert
 from knowledge.snapshot_check import CheckOutcome, CheckState, SnapshotCheck
 from knowledge.workspace import Workspace
-from tests.assistant.publishing.platform import MODEL, RATE, Day, Late, Platform
+from tests.assistant.publishing.platform import MODEL, RATE, Day, Platform, broken_table
 from tools.contract import Finding, Status
 from tools.registry import all_tools
 
@@ -69,11 +68,6 @@ def serve(tmp_path: Path) -> Iterator[Callable[[], Service]]:
 
 def finding(check: SnapshotCheck, tool: str) -> Finding:
     return next(found for found in check.findings if found.tool == tool)
-
-
-def broken_table(model: Late) -> None:
-    with torch.no_grad():
-        model.carrier.weight[::3] = float("nan")
 
 
 def test_thirty_healthy_days_open_nothing_and_then_bad_ones_do(serve: Callable[[], Service], tmp_path: Path) -> None:

@@ -55,8 +55,9 @@ def test_what_could_not_be_answered_is_not_checked_and_never_suspicious(tool: st
 )
 def test_one_sure_fault_is_suspicious_whatever_the_others_say(tool: str, facts: dict[str, Any]) -> None:
     sure, unsure, unknown = ({**facts, "confidence": confidence} for confidence in (0.95, 0.7, None))
-    for others in ({}, {other: Status.no_data for other in rules.TOOLS if other != tool}):
-        outcome, reasons = rules.judge(findings(**{**others, tool: sure}))
+    silent: dict[str, Any] = {other: Status.no_data for other in rules.TOOLS if other != tool}
+    for others in ({}, silent):
+        outcome, reasons = rules.judge(findings(**others, **{tool: sure}))
         assert outcome is CheckOutcome.suspicious
         assert reasons[0] == f"{tool}: {tool} says so"
         assert len(reasons) == 1 + len(others), "what could not be checked is said besides"
