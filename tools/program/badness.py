@@ -53,20 +53,15 @@ class Badness:
         """The rows (bool) of a value of two dimensions with a bad element. For values that it `judges`."""
         import torch
 
-        bad = torch.zeros(len(rows), dtype=torch.bool)
         if not rows.numel():
-            return bad
+            return torch.zeros(len(rows), dtype=torch.bool)
         numbers = _comparable(rows.detach()).reshape(len(rows), -1)
-        if self.problem == "non_finite":
-            asked = (~torch.isfinite(numbers.sum(1))).nonzero()[:, 0]  # of these a sum may only have been too large
-            least, most = -math.inf, math.inf
-        else:
-            asked = torch.arange(len(rows))
-            least, most = self.limits[name]
-        if len(asked):
-            low, high = torch.aminmax(numbers[asked], dim=1)
-            bad[asked] = ~((low.double() >= least) & (high.double() <= most) & low.isfinite() & high.isfinite())
-        return bad
+        if self.problem == "non_finite" and numbers.dtype != torch.float64:
+            # In double precision no sum of finite single ones is too large, and one pass over the rows is enough.
+            return ~torch.isfinite(numbers.sum(1, dtype=torch.float64))
+        low, high = torch.aminmax(numbers, dim=1)
+        least, most = self.limits[name] if self.problem == "extreme" else (-math.inf, math.inf)
+        return ~((low.double() >= least) & (high.double() <= most) & low.isfinite() & high.isfinite())
 
     def elements(self, name: str, value: "Tensor") -> "Tensor":
         """True at each bad element, in the value's shape. For values that it `judges`."""

@@ -1,5 +1,6 @@
 """Puts names to what was found: features and their values, weights and their places."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def first_origins(found: Sequence[Origin], rows: "Tensor") -> list[Origin | None
 def commonest(first: Sequence[Origin | None]) -> Origin | None:
     """The origin that is the first one in most rows; of equals the earlier one."""
     known = [origin for origin in first if origin is not None]
-    counts = {id(origin): sum(other is origin for other in known) for origin in known}
+    counts = Counter(map(id, known))
     return max(known, key=lambda origin: counts[id(origin)], default=None)
 
 

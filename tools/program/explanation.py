@@ -15,7 +15,7 @@ from tools.program.trials import Trials
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_CAUSES = 8
+MOST_CAUSES = 16
 """How many causes are looked for in one row."""
 MOST_ROUNDS = 4
 """How often a row that is bad for another reason, once the first one is mended, is looked at again."""
@@ -163,7 +163,7 @@ def _necessary(case: Case, rows: "Tensor", sufficient: "Tensor", kept: "Tensor",
 
     alone = (sufficient.sum(1) == 1) & known
     answer = sufficient & alone[:, None]
-    ask = kept & ~answer & (kept.sum(1) <= 2 * MOST_CAUSES)[:, None]
+    ask = kept & ~answer & (kept.sum(1) <= MOST_CAUSES)[:, None]
     at, unit = ask.nonzero(as_tuple=True)
     if len(at):
         single = torch.zeros(len(at), len(case.units), dtype=torch.bool)

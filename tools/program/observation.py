@@ -85,7 +85,8 @@ def add_weights(seen: Observation, program: Program, weights: Mapping[str, "Tens
     for name, elements in weights.items():
         seen.bad[name] = torch.ones(seen.rows, dtype=torch.bool)
         seen.shared.add(name)
-        if bool((program.weights[name][elements] == -math.inf).all()):
+        weight = program.weights[name].detach()
+        if not weight.is_complex() and bool((weight.double()[elements] == -math.inf).all()):
             seen.infinite.add(name)
 
 
@@ -108,13 +109,16 @@ def _look(seen: Observation, bad: Badness, name: str, value: "Tensor", varying: 
     with_rows = _place_rows(seen, name, value, varying)
     if not bad.perhaps(name, value):
         return
+    value = value.float() if value.element_size() == 1 else value  # torch can do little with 8-bit floats
     rows = bad_rows(bad, name, value, seen.rows, with_rows)
     if not bool(rows.any()):
         return
     seen.bad[name] = rows
     axis = _row_axis(value, seen.rows)
-    spoiled = value.movedim(axis, 0)[rows] if with_rows and axis is not None else value
-    if not bool(spoiled.isnan().any()):
+    spoiled = value.movedim(axis, 0) if with_rows and axis is not None else value[None]
+    places = rows.nonzero()[:, 0] if len(spoiled) == seen.rows else rows.nonzero()[:1, 0]
+    # One row tells, as a rule: all of them are copied and looked at only where it holds no NaN.
+    if not bool(spoiled[places[:1]].isnan().any()) and not bool(spoiled[places].isnan().any()):
         seen.infinite.add(name)
 
 

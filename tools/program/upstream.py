@@ -10,6 +10,8 @@ from tools.program.batch import Batch
 from tools.program.causes import Cause, Trace, WeightCause
 from tools.program.company import explain_company, mixing_node, spreads
 from tools.program.explanation import Explained, explain, join, like_examined
+from tools.program.interpreter import RunFailed
+from tools.program.operators import RANDOM
 from tools.program.origin import Origin
 from tools.program.suspects import Case, suspects
 from tools.program.targets import reaching
@@ -50,22 +52,44 @@ def trace(interpreter: "Interpreter", inputs: Sequence["Tensor"], bad: Badness) 
     if not reach.targets:
         return Trace(bad.problem, absorbed=reach.absorbed, forwards=trials.forwards)
     case = suspects(trials, Units(batch, good=~reach.rows), seen, reach)
-    rows = _by_content(batch, reach.rows)
-    beside = spreads(case, rows[:MOST_ROWS])
-    if beside is None and bool((~reach.rows).any()):  # the baseline is at fault, not the weights: a row turned out good
-        case.units.from_row(int(_by_content(batch, ~reach.rows)[0]))
-        beside = spreads(case, rows[:MOST_ROWS])
-    if beside is None and case.found and case.found[0].value in case.bad_weights:
-        found = _stays_bad(case)
-    elif beside or (beside is None and mixing_node(case) is not None):
-        found = _of_company(case, good_elsewhere=beside is True)
-    else:
-        explained, examined = _explain_all(case, rows)
-        found = replace(_of_rows(case, explained), rows_examined=tuple(examined.tolist()))
-        if beside is None and not bool(explained.healed.any()):
-            found = replace(_stays_bad(case), rows_examined=found.rows_examined)
+    try:
+        found = _examine(case)
+    except RunFailed as error:
+        first = blame.commonest(blame.first_origins(case.found, case.bad.nonzero()[:, 0]))
+        doubt = f"the rows do not run with features at their baseline: {error}"
+        found = _trace(case, first, (), blame.bad_weights(case, ()), (), [doubt])
+    if drawn := sorted({node.operator for node in interpreter.program.nodes if node.operator in RANDOM}):
+        doubt = f"the model draws random numbers ({', '.join(drawn)}): rows may turn good or bad by them"
+        found = replace(found, unsettled=(*found.unsettled, doubt))
     every = tuple(reach.rows.nonzero()[:, 0].tolist())
     return replace(found, rows_bad=every, absorbed=reach.absorbed, forwards=trials.forwards)
+
+
+def _examine(case: Case) -> Trace:
+    rows = _by_content(case.trials.batch, case.bad)
+    beside = _beside_others(case, rows[:MOST_ROWS])
+    if beside is None and case.found and case.found[0].value in case.bad_weights:
+        return _stays_bad(case)
+    if beside or (beside is None and mixing_node(case) is not None):
+        return _of_company(case, good_elsewhere=beside is True)
+    explained, examined = _explain_all(case, rows)
+    stays = beside is None and not bool(explained.healed.any())
+    return replace(_stays_bad(case) if stays else _of_rows(case, explained), rows_examined=tuple(examined.tolist()))
+
+
+def _beside_others(case: Case, rows: "Tensor") -> bool | None:
+    """`company.spreads`; where the baseline of the columns makes no good row, a row that turned out good is taken."""
+    good = ~case.bad
+    try:
+        beside = spreads(case, rows)
+    except RunFailed:
+        if not bool(good.any()):
+            raise
+        beside = None
+    if beside is None and bool(good.any()):
+        case.units.from_row(int(_by_content(case.trials.batch, good)[0]))
+        beside = spreads(case, rows)
+    return beside
 
 
 def _by_content(batch: Batch, chosen: "Tensor") -> "Tensor":
@@ -96,7 +120,8 @@ def _of_rows(case: Case, explained: Explained) -> Trace:
     """Rows that are bad by themselves: each has its own causes."""
     mended = explained.where(explained.healed)
     causes = blame.named_causes(case, mended)
-    origin = blame.commonest(blame.first_origins(case.found, mended.rows))
+    known = mended.rows if len(mended.rows) else explained.rows
+    origin = blame.commonest(blame.first_origins(case.found, known))
     bad, unsettled = int(case.bad.sum()), []
     if left := bad - len(mended.rows):
         unsettled.append(

@@ -20,7 +20,7 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
-def _limits(program: Program, healthy: Sequence[Tensor], share: float = 1.0) -> Badness:
+def limits_of(program: Program, healthy: Sequence[Tensor], share: float = 1.0) -> Badness:
     """What healthy rows give, twice as wide."""
     limits: dict[str, tuple[float, float]] = {}
 
@@ -33,24 +33,27 @@ def _limits(program: Program, healthy: Sequence[Tensor], share: float = 1.0) -> 
     return Badness("extreme", limits)
 
 
+class Ranker(nn.Module):
+    """Twenty numbers and three ids, of which a net makes a probability."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(50, 4) for _ in range(3))
+        self.first, self.last = nn.Linear(20 + 12, 16), nn.Linear(16, 1)
+
+    def forward(self, dense: Tensor, ids: Tensor) -> Tensor:
+        rows = [table(ids[:, place]) for place, table in enumerate(self.tables)]
+        return torch.sigmoid(self.last(torch.relu(self.first(torch.cat([dense, *rows], 1))))).squeeze(1)
+
+
 class TestExtremes:
-    class Ranker(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.tables = nn.ModuleList(nn.Embedding(50, 4) for _ in range(3))
-            self.first, self.last = nn.Linear(20 + 12, 16), nn.Linear(16, 1)
-
-        def forward(self, dense: Tensor, ids: Tensor) -> Tensor:
-            rows = [table(ids[:, place]) for place, table in enumerate(self.tables)]
-            return torch.sigmoid(self.last(torch.relu(self.first(torch.cat([dense, *rows], 1))))).squeeze(1)
-
     def rows(self) -> tuple[Tensor, Tensor]:
         return torch.rand(40, 20), torch.randint(0, 49, (40, 3))
 
     def test_a_dense_value_out_of_scale(self, tmp_path: Path) -> None:
         healthy = self.rows()
-        program = export(self.Ranker().eval(), healthy, tmp_path)
-        bad = _limits(program, healthy)
+        program = export(Ranker().eval(), healthy, tmp_path)
+        bad = limits_of(program, healthy)
         assert run(program, *healthy, bad=bad).origin is None
         dense, ids = healthy[0].clone(), healthy[1]
         dense[[3, 8], 11] = 1000.0
@@ -61,12 +64,12 @@ class TestExtremes:
 
     def test_an_id_whose_row_of_the_table_is_out_of_scale(self, tmp_path: Path) -> None:
         healthy = self.rows()
-        module = self.Ranker().eval()
+        module = Ranker().eval()
         table = module.tables[1]
         assert isinstance(table, nn.Embedding)
         table.weight.data[49] *= 1e4
         program = export(module, healthy, tmp_path)
-        bad = _limits(program, healthy)
+        bad = limits_of(program, healthy)
         assert run(program, *healthy, bad=bad).origin is None
         dense, ids = healthy[0], healthy[1].clone()
         ids[6, 1] = 49
@@ -75,9 +78,9 @@ class TestExtremes:
 
     def test_a_weight_beyond_its_limits_is_named_and_no_feature(self, tmp_path: Path) -> None:
         healthy = self.rows()
-        module = self.Ranker().eval()
+        module = Ranker().eval()
         program = export(module, healthy, tmp_path)
-        bad = _limits(program, healthy)
+        bad = limits_of(program, healthy)
         name = next(value for value, known in program.weight_names.items() if known == "first.weight")
         size = float(program.weights[name].abs().max())
         limits = {**bad.limits, name: (-10 * size, 10 * size)}
@@ -95,6 +98,6 @@ class TestExtremes:
         program = export(Clamped().eval(), healthy, tmp_path)
         x = healthy[0].clone()
         x[4, 1] = 20.0
-        answer = run(program, x, bad=_limits(program, healthy))
+        answer = run(program, x, bad=limits_of(program, healthy))
         assert (answer.origin, answer.causes, answer.rows_bad) == (None, (), ())
         assert [operator(program, index) for index in answer.absorbed] == ["exp"]

@@ -94,3 +94,36 @@ class TestOperatorsAndWeights:
         x[4, 1] = -3.0
         answer = run(program, x)
         assert (answer.origin, causes(answer)) == ("operator", [("x1", (1,), (4,))])
+
+
+def test_a_baseline_that_does_not_run_is_replaced_by_a_good_row_or_said_to_be_at_fault(tmp_path: Path) -> None:
+    class Looked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(10, 3)
+
+        def forward(self, ids: Tensor, x: Tensor) -> Tensor:
+            rows: Tensor = self.table(ids)
+            return rows.sum(1) + torch.log(x)
+
+    ids, x = torch.randint(0, 10, (12,)), torch.rand(12) + 0.1
+    columns = (Column("ids", 0, "city", "categorical", 99), Column("x", 0, "price", "dense", 1.0))
+    program = export(Looked().eval(), (ids, x), tmp_path, columns=columns)
+    x[3] = -1.0
+    assert causes(run(program, ids, x)) == [("price", (0,), (3,))]
+    answer = run(program, ids, x - 9)
+    assert (answer.origin, answer.causes) == ("operator", ())
+    assert "do not run with features at their baseline" in answer.unsettled[0]
+
+
+def test_a_model_that_draws_random_numbers_is_said_to_do_so(tmp_path: Path) -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.log(x).sum(1) + torch.rand(x.shape[0])
+
+    x = torch.rand(12, 2) + 0.1
+    program = export(Noisy().eval(), (x,), tmp_path)
+    x[3, 1] = -1.0
+    answer = run(program, x)
+    assert causes(answer) == [("x", (1,), (3,))]
+    assert "draws random numbers" in answer.unsettled[0]
