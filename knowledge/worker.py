@@ -74,6 +74,9 @@ class Worker:
         with self._state:
             if self._closed:
                 raise _closed()
+            if self._process is not None and not self._process.runs():
+                self._process.stop()  # the system may have ended it while nobody looked
+                self._process = None
             if self._process is None:
                 self._process = _Process()
             return self._process
@@ -138,6 +141,10 @@ class _Process:
             f"the process that ran the snapshot crashed ({how}); nothing else was harmed. "
             "The file may be damaged: publish the snapshot again, or name another one"
         )
+
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """Kill it by its id, and wait until it is gone."""

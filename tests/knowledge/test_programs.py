@@ -1,6 +1,7 @@
 """Snapshots are examined in a process of their own, which may be slow, greedy or crash without harm to this one."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -112,6 +113,13 @@ def test_a_crash_harms_nothing_and_the_next_call_is_answered(programs: SnapshotP
     before = programs.examine(analyses.process, [])
     with pytest.raises(PortError, match="crashed .signal SIGSEGV."):
         programs.examine(analyses.crash, [])
+    assert programs.examine(analyses.process, []) != before
+
+
+def test_a_worker_that_ended_between_calls_is_not_missed(programs: SnapshotPrograms) -> None:
+    before = programs.examine(analyses.process, [])
+    os.kill(before, signal.SIGKILL)
+    time.sleep(0.1)
     assert programs.examine(analyses.process, []) != before
 
 
