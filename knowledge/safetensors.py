@@ -5,13 +5,14 @@ without a hole, and end with the file.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from knowledge.stored_tensor import ITEMSIZE, StoredTensor, plain_name
+from knowledge.stored_tensor import ITEMSIZE, StoredTensor, Weights, plain_name
 from tools.ports import UnreadableArtifact
 
 LENGTH_BYTES = 8
@@ -53,13 +54,13 @@ class _Refused(Exception):
     pass
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+def read_safetensors(path: Path) -> Mapping[str, np.ndarray]:
     """Tensor name → array, in the order of the file, as `knowledge.pt2.read_pt2` gives them.
 
     Raises `UnreadableArtifact` naming the tensor and the reason.
     """
     try:
-        return {name: tensor.as_array() for name, tensor in _tensors(path).items()}
+        return Weights(_tensors(path), StoredTensor.as_array)
     except (_Refused, OSError, ValueError) as error:
         raise UnreadableArtifact(
             f"{path.name} is refused: {error}. Publish the snapshot again, or name another one"

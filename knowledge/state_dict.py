@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from knowledge.stored_tensor import CLAIM_FACTOR, ITEMSIZE, plain_name
+from knowledge.stored_tensor import CLAIM_FACTOR, ITEMSIZE, NUMPY, Weights, plain_name
 from tools.ports import UnreadableArtifact
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ INSIDE = ("state_dict", "model_state_dict", "model")
 """Where training programs put the weights of a checkpoint that holds other things too."""
 
 
-def read_state_dict(path: Path) -> dict[str, np.ndarray]:
+def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
     """Tensor name → array, in the order of the file, as `knowledge.pt2.read_pt2` gives them.
 
     Raises `UnreadableArtifact` with the reason, among others for a file that holds more than tensors, numbers and
@@ -32,8 +32,8 @@ def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         tensors = _tensors(held)
-        _refuse_claims(tensors, path.stat().st_size)
-        return {name: _array(name, tensor) for name, tensor in tensors.items()}
+        _refuse_unfit(tensors, path.stat().st_size)
+        return Weights(tensors, _array)
     except pickle.UnpicklingError:
         reason = "it holds Python objects besides tensors, and unpickling them would run code"
     except (OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, AttributeError) as error:
@@ -57,20 +57,23 @@ def _tensors(held: Any) -> "dict[str, Tensor]":
     return tensors
 
 
-def _refuse_claims(tensors: "Mapping[str, Tensor]", size: int) -> None:
+def _refuse_unfit(tensors: "Mapping[str, Tensor]", size: int) -> None:
     for name, tensor in tensors.items():
         if str(tensor.layout) != "torch.strided":
             raise ValueError(f"the tensor {name!r} is of the layout {tensor.layout}, which is not supported")
+        if _dtype(tensor) not in ITEMSIZE or tensor.is_quantized:
+            raise ValueError(f"the tensor {name!r} is of the type {_dtype(tensor)}, which is not supported")
     if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > CLAIM_FACTOR * size:
         raise ValueError(f"its tensors claim more than {CLAIM_FACTOR} times the size of the file")
 
 
-def _array(name: str, tensor: "Tensor") -> np.ndarray:
+def _dtype(tensor: "Tensor") -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _array(tensor: "Tensor") -> np.ndarray:
     """Types that numpy lacks become float32, which holds every value of them."""
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if dtype not in ITEMSIZE or tensor.is_quantized:
-        raise ValueError(f"the tensor {name!r} is of the type {dtype}, which is not supported")
-    wide = tensor.float() if dtype == "bfloat16" or dtype.startswith("float8") else tensor
+    wide = tensor if _dtype(tensor) in NUMPY else tensor.float()
     array: np.ndarray = wide.detach().numpy()
     array.flags.writeable = False
     return array

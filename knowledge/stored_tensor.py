@@ -1,14 +1,17 @@
 """A tensor as bytes of a mapped file, for every format that snapshots come in."""
 
 import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Held = TypeVar("Held")
 
 CLAIM_FACTOR = 8
 """Tensors that share bytes may together claim so many times the size of their file."""
@@ -101,6 +104,25 @@ class StoredTensor:
             return np.empty(self.sizes, dtype)
         steps = [step * dtype.itemsize for step in self.strides]
         return np.ndarray(self.sizes, dtype, self.raw.data, self.offset * dtype.itemsize, steps)
+
+
+class Weights(Mapping[str, np.ndarray], Generic[Held]):
+    """Tensor name → array, made when it is asked for: a type that becomes wider takes memory for one tensor at a time.
+
+    Arrays of types that numpy has are views, so asking again costs nothing.
+    """
+
+    def __init__(self, held: Mapping[str, Held], as_array: Callable[[Held], np.ndarray]) -> None:
+        self._held, self._as_array = held, as_array
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._as_array(self._held[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
 
 def float8_values(dtype: str) -> np.ndarray:

@@ -33,7 +33,7 @@ class SnapshotFiles:
         return read_weights(path)
 
 
-def read_weights(path: Path) -> dict[str, np.ndarray]:
+def read_weights(path: Path) -> Mapping[str, np.ndarray]:
     """Tensor name → array, of any kind of file that holds weights. Raises `UnreadableArtifact`."""
     if path.suffix not in READERS:
         raise UnreadableArtifact(

@@ -1,6 +1,7 @@
 """What is inside a snapshot's file, said without running anything of it; of a refused one, what can be read."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def _weights(path: Path) -> Inspection:
-    tensors: dict[str, np.ndarray] = {}
+    tensors: Mapping[str, np.ndarray] = {}
     refused: list[str] = []
     try:
         tensors = read_weights(path)

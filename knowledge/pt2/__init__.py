@@ -7,7 +7,7 @@ is trusted to be as large as it says. Guards, sample inputs and the text of symb
 """
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from knowledge.pt2.archive import Archive, Refused, open_archive
 from knowledge.pt2.columns import read_columns
 from knowledge.pt2.program import program_of
 from knowledge.pt2.tensors import read_tensors
+from knowledge.stored_tensor import StoredTensor, Weights
 from tools.ports import UnreadableArtifact
 from tools.program.graph import Program
 
@@ -25,14 +26,14 @@ __all__ = ["read_program", "read_pt2"]
 T = TypeVar("T")
 
 
-def read_pt2(path: Path) -> dict[str, np.ndarray]:
+def read_pt2(path: Path) -> Mapping[str, np.ndarray]:
     """Tensor name → array, weights first and then constants, each in the order of the file. Does not need torch.
 
     The arrays are read-only views of the file, mapped into memory and read when they are looked at; bfloat16 and
     float8 become float32, which holds every value of them. A file must not be changed in place while it is looked at:
     publish a new one instead. Raises `UnreadableArtifact` naming the entry and the reason.
     """
-    return _read(path, lambda archive: {name: tensor.as_array() for name, tensor in read_tensors(archive)})
+    return _read(path, lambda archive: Weights(dict(read_tensors(archive)), StoredTensor.as_array))
 
 
 def read_program(path: Path) -> Program:
