@@ -25,6 +25,10 @@ class RowSizes:
 
         self._counts += torch.bincount(sizes.view(torch.int32) >> DROPPED_BITS, minlength=BINS).numpy()
 
+    def merge(self, other: "RowSizes") -> None:
+        """Count those of another one, too."""
+        self._counts += other._counts
+
     def quantile(self, share: float) -> float:
         """The middle of the bin that holds the quantile, at most 1.6% away from it; 0 where it is zero, NaN of none."""
         total = int(self._counts.sum())

@@ -1,7 +1,8 @@
-"""Compares a tensor with an earlier version of itself: one pass over both, a chunk at a time."""
+"""Compares a tensor with an earlier version of itself: one pass over both, a chunk at a time, in parts."""
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tools.stats.tensor_pass import CHUNK, Pass, row_width
 if TYPE_CHECKING:
     from torch import Tensor
 
+CHUNKS_IN_A_PART = 64
 MARK_BLOCKS, MARK_BYTES = 16, 4096
 
 
@@ -23,22 +25,49 @@ def compare(before: np.ndarray, after: np.ndarray) -> TensorChange:
     """
     if before.shape != after.shape:
         raise ValueError(f"the shapes differ: {before.shape} and {after.shape}")
-    one_pass = Pass(before, after)
-    for number, (old, new) in enumerate(_chunks(before, after)):
-        one_pass.add(number, old, new)
-    return one_pass.result(mark(before), mark(after))
+    return merged(before, after, [part(before, after, number) for number in range(parts(before))])
 
 
-def _chunks(before: np.ndarray, after: np.ndarray) -> Iterator[tuple["Tensor", "Tensor"]]:
-    """Both as flat tensors, whole rows at a time. Only chunks of another type or with odd strides are copied."""
+def parts(array: np.ndarray) -> int:
+    """In how many parts a tensor is compared: always the same ones, so that the sums are the same on every machine."""
+    return math.ceil(array.size / row_width(array.shape) / (_step(array) * CHUNKS_IN_A_PART))
+
+
+def part(before: np.ndarray, after: np.ndarray, number: int) -> Pass:
+    """The sums of one part. Parts can be asked for in any order, and at the same time."""
+    old, new = _in_rows(before), _in_rows(after)
+    step, first = _step(before), number * CHUNKS_IN_A_PART
+    dtype = _working_type(before, after)
+    sums = Pass(before, after, first * step)
+    for chunk in range(first, first + CHUNKS_IN_A_PART):
+        rows = slice(chunk * step, (chunk + 1) * step)
+        if len(old[rows]):
+            sums.add(chunk, _tensor(old[rows], dtype), _tensor(new[rows], dtype))
+    return sums.done()
+
+
+def merged(before: np.ndarray, after: np.ndarray, sums: Sequence[Pass]) -> TensorChange:
+    """The change of a tensor from the sums of all its parts, in their order."""
+    whole = Pass(before, after)
+    for one in sums:
+        whole.merge(one)
+    return whole.result(mark(before), mark(after))
+
+
+def _step(array: np.ndarray) -> int:
+    """Rows in a chunk."""
+    return max(1, CHUNK // row_width(array.shape))
+
+
+def _in_rows(array: np.ndarray) -> np.ndarray:
+    """Flat where there are no rows, or where one is larger than a chunk."""
+    flat = array.ndim == 0 or (array.ndim > 1 and row_width(array.shape) == 1)
+    return array.reshape(-1) if flat else array
+
+
+def _working_type(before: np.ndarray, after: np.ndarray) -> "np.dtype[Any]":
     single = {before.dtype, after.dtype} <= {np.dtype(np.float32), np.dtype(np.float16)}
-    dtype = np.dtype(np.float32 if single else np.float64)
-    width = row_width(before.shape)
-    if before.ndim == 0 or (width == 1 and before.ndim > 1):
-        before, after = before.reshape(-1), after.reshape(-1)
-    step = max(1, CHUNK // width)
-    for start in range(0, len(before) if before.size else 0, step):
-        yield _tensor(before[start : start + step], dtype), _tensor(after[start : start + step], dtype)
+    return np.dtype(np.float32 if single else np.float64)
 
 
 def _tensor(chunk: np.ndarray, dtype: "np.dtype[Any]") -> "Tensor":

@@ -12,7 +12,7 @@ from tools.stats.tensor_change import TensorChange
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHUNK = 1 << 18
+CHUNK = 1 << 17
 """Elements at a time: both chunks and their difference stay in a core's cache, so memory is read once."""
 SPECTRAL_CHUNKS, ROUNDED_CHUNKS = 2, 16
 MOST_COLUMNS, TALLEST = 4096, 16
@@ -23,6 +23,19 @@ HALF_TAIL_BITS = 0x1FFF
 """The bits of a float32 that are zero in every value that float16 or bfloat16 can hold (normal numbers)."""
 
 
+ADDED = (
+    "_update2",
+    "_norm2_before",
+    "_norm2",
+    "_changed",
+    "_zeros",
+    "_non_finite",
+    "_non_finite_before",
+    "_rows_moved",
+    "_rows_died",
+)
+
+
 def row_width(shape: tuple[int, ...]) -> int:
     """The elements of a row; 1 where there are no rows, or where one is larger than a chunk."""
     width = math.prod(shape[1:]) if len(shape) > 1 else 1
@@ -30,9 +43,9 @@ def row_width(shape: tuple[int, ...]) -> int:
 
 
 class Pass:
-    """The sums of one pass."""
+    """The sums of one pass, or of a part of it that starts at a row. Parts are merged in their order."""
 
-    def __init__(self, before: np.ndarray, after: np.ndarray) -> None:
+    def __init__(self, before: np.ndarray, after: np.ndarray, first_row: int = 0) -> None:
         shape, self._width = before.shape, row_width(before.shape)
         self._elements = int(before.size)
         self._rows = shape[0] if before.ndim > 1 and self._width == math.prod(shape[1:]) else 0
@@ -48,11 +61,27 @@ class Pass:
         self._update2 = self._norm2_before = self._norm2 = 0.0
         self._largest = self._largest_before = self._row_largest_size = 0.0
         self._changed = self._zeros = self._non_finite = self._non_finite_before = 0
-        self._row_largest = self._rows_moved = self._rows_died = self._rows_seen = 0
+        self._row_largest = self._rows_moved = self._rows_died = 0
+        self._rows_seen = first_row
         self._rounded, self._rounded_before = _Rounded(), _Rounded()
 
+    def merge(self, later: "Pass") -> None:
+        """Add the part that comes next."""
+        for name in ADDED:
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self._largest = max(self._largest, later._largest)
+        self._largest_before = max(self._largest_before, later._largest_before)
+        if later._row_largest_size > self._row_largest_size:
+            self._row_largest_size, self._row_largest = later._row_largest_size, later._row_largest
+        if self._columns is not None and later._columns is not None:
+            self._columns += later._columns
+        self._sample += later._sample
+        self._sizes.merge(later._sizes)
+        self._rounded.merge(later._rounded)
+        self._rounded_before.merge(later._rounded_before)
+
     def add(self, number: int, old: "Tensor", new: "Tensor") -> None:
-        """Flat chunks of float32 or float64."""
+        """A chunk of both, flat, in float32 or float64; `number` is its place among all chunks of the tensor."""
         import torch
 
         for single, rounded, values in zip(
@@ -118,6 +147,11 @@ class Pass:
         cleaned = (torch.where(both, values.double(), none) for values in (old, new))
         return next(cleaned), next(cleaned), int((~both).sum())
 
+    def done(self) -> "Pass":
+        """No chunk comes any more, and what was only needed for them goes."""
+        self._buffer = None
+        return self
+
     def result(self, mark_before: str, mark_after: str) -> TensorChange:
         import torch
 
@@ -171,6 +205,10 @@ class _Rounded:
         bits = values.view(torch.int32)[values != 0]
         self._seen += len(bits)
         self._fit += int(((bits & HALF_TAIL_BITS) == 0).sum())
+
+    def merge(self, other: "_Rounded") -> None:
+        self._seen += other._seen
+        self._fit += other._fit
 
     @property
     def share(self) -> float:

@@ -1,15 +1,20 @@
 """How all weights of a snapshot differ from those of an earlier one, and the same as text that can be kept."""
 
 import json
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from tools.stats.lone_threads import lone_threads
 from tools.stats.tensor_change import TensorChange
-from tools.stats.tensor_comparison import compare
+from tools.stats.tensor_comparison import merged, part, parts
+from tools.stats.tensor_pass import Pass
 
 Weights = Mapping[str, np.ndarray]
+TENSORS_AHEAD = 4
 VERSION = 1
 """Raise this when a figure of a change is computed in another way: kept texts of another version are of no use."""
 
@@ -24,9 +29,27 @@ class WeightChange:
 
 
 def weight_change(before: Weights, after: Weights) -> WeightChange:
-    """Compare two snapshots tensor by tensor."""
+    """Compare two snapshots tensor by tensor, on all processors; a few tensors' sums at a time are held in memory."""
     same = sorted(name for name in before.keys() & after.keys() if before[name].shape == after[name].shape)
-    return WeightChange({name: compare(before[name], after[name]) for name in same}, _remodelled(before, after))
+    tensors: dict[str, TensorChange] = {}
+    waiting: deque[tuple[str, list[Future[Pass]]]] = deque()
+    with lone_threads() as pool:
+        for name in same:
+            old, new = before[name], after[name]
+            waiting.append((name, [pool.submit(part, old, new, number) for number in range(parts(new))]))
+            if len(waiting) > TENSORS_AHEAD:
+                _finish(before, after, waiting, tensors)
+        while waiting:
+            _finish(before, after, waiting, tensors)
+    return WeightChange(tensors, _remodelled(before, after))
+
+
+def _finish(
+    before: Weights, after: Weights, waiting: deque[tuple[str, list[Future[Pass]]]], tensors: dict[str, TensorChange]
+) -> None:
+    """The change of the tensor that has waited longest."""
+    name, answers = waiting.popleft()
+    tensors[name] = merged(before[name], after[name], [answer.result() for answer in answers])
 
 
 def _remodelled(before: Weights, after: Weights) -> tuple[str, ...]:

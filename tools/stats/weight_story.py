@@ -128,13 +128,14 @@ def _unusual(
 
 
 def _together(found: Sequence[Departure], counting: Sequence[Departure]) -> Departure | None:
-    """The update that all tensors have in common, where it counts, or where it is large and another common measure
-    counts."""
+    """The update that all tensors have in common, where it counts, or where another common measure counts and it is
+    large; a small one only where nothing else leads."""
     update = next((one for one in found if one.measure == "update" and one.tensor is None), None)
     if update is None or update in counting:
         return update
-    common = any(one.tensor is None for one in counting)
-    return update if common and abs(update.shift) >= LARGE else None
+    leads, common = counting[0].tensor is None, any(one.tensor is None for one in counting)
+    large = (common and update.shift >= LARGE) or (leads and update.shift <= -LARGE)
+    return update if large else None
 
 
 def _of_all(together: Departure, novelty: Mapping[str, Novelty], ranked: Sequence[str]) -> _Told:
