@@ -7,7 +7,7 @@ counts twice. Only what a run needs is kept: time, snapshot, features and predic
 
 import shutil
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,23 +16,20 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from knowledge.files import replaced
+from knowledge.sample_tables import PRINT, is_list, kept_columns, samples_of, with_lists
 from tools.ports import PortError
 from tools.records import Samples
-from tools.stats.profile import PREDICTION
 
-FEATURE = "f."
 KEPT = 20_000
 OLDEST = timedelta(days=30)
 """Rows that are this much older than the newest one of their model are dropped, however few there are."""
 
-_PRINT = "print"
-_ORDER = [("ts", "ascending"), (_PRINT, "ascending")]
-_KEYS = ("ts", "snapshot", _PRINT)
+_ORDER = [("ts", "ascending"), (PRINT, "ascending")]
+_KEYS = ("ts", "snapshot", PRINT)
 _MOST_FILES = 32
 _ROW_GROUP = 4096
 
@@ -85,7 +82,7 @@ class RecentSamples:
             fresh = ~np.isin(prints, there.prints)
             if not fresh.any():
                 return
-            self._write(model, _kept(samples, prints).filter(pa.array(fresh)))
+            self._write(model, kept_columns(samples, prints).filter(pa.array(fresh)))
             if len(there.files) >= _MOST_FILES:
                 self._write_together(model)
 
@@ -101,7 +98,7 @@ class RecentSamples:
                 asked &= rows.snapshot == snapshot
             asked_rows = rows.where(asked)
             chosen = asked_rows.where(np.arange(len(asked_rows.ts)) >= len(asked_rows.ts) - most)
-            return _samples(list(_tables(chosen)), chosen) if len(chosen.ts) else Samples.none()
+            return samples_of(list(_tables(chosen)), chosen.prints) if len(chosen.ts) else Samples.none()
 
     def _of(self, model: str) -> Path:
         return self._folder / f"model={quote(model, safe='')}"  # the prefix keeps a model called ".." in its place
@@ -118,7 +115,7 @@ class RecentSamples:
             files,
             whole["ts"].to_numpy(),
             whole["snapshot"].to_numpy(),
-            whole[_PRINT].to_numpy(),
+            whole[PRINT].to_numpy(),
             np.repeat(np.arange(len(files)), lengths),
             np.concatenate([np.arange(length) for length in lengths]),
         )
@@ -133,35 +130,10 @@ class RecentSamples:
         kept = self._rows(model).newest(self._kept)
         tables = list(_tables(kept))
         lists = {field.name for table in tables for field in table.schema if is_list(field.type)}
-        alike = [_with_lists(table, lists) for table in tables]
+        alike = [with_lists(table, lists) for table in tables]
         self._write(model, pa.concat_tables(alike, promote_options="permissive"))
         for path in kept.files:
             path.unlink()
-
-
-def _kept(samples: pa.Table, prints: NDArray[np.uint64]) -> pa.Table:
-    """What is kept of a batch: float32 as it is, other numbers as float64, lists as lists of float64."""
-    names = [name for name in samples.column_names if name.startswith(FEATURE)]
-    columns = {"ts": microseconds(samples["ts"]), "snapshot": samples["snapshot"].cast(pa.string())}
-    columns |= {name: samples[name].cast(_kind(samples[name].type)) for name in (PREDICTION, *names)}
-    return pa.table({**columns, _PRINT: pa.array(prints)})
-
-
-def _kind(kind: pa.DataType) -> pa.DataType:
-    if is_list(kind):
-        return pa.list_(pa.float64())
-    return kind if pa.types.is_float32(kind) else pa.float64()
-
-
-def _with_lists(table: pa.Table, lists: Collection[str]) -> pa.Table:
-    """The table with these columns as lists: a feature that was a number once may be a sequence now."""
-    for place, field in enumerate(table.schema):
-        if field.name in lists and not is_list(field.type):
-            one_each = pa.ListArray.from_arrays(
-                np.arange(len(table) + 1, dtype=np.int32), table[place].combine_chunks()
-            )
-            table = table.set_column(place, field.name, one_each)
-    return table
 
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -186,54 +158,3 @@ def _tables(rows: _Rows) -> Iterator[pa.Table]:
             raise PortError(_damaged(path, error)) from error
         within = np.searchsorted(groups, places // _ROW_GROUP) * _ROW_GROUP + places % _ROW_GROUP
         yield table.take(pa.array(within))
-
-
-def _samples(tables: Sequence[pa.Table], rows: _Rows) -> Samples:
-    """The rows as columns, in the order of `rows`."""
-    prints = np.concatenate([table[_PRINT].to_numpy() for table in tables])
-    order = np.argsort(prints)[np.searchsorted(np.sort(prints), rows.prints)]
-    names = dict.fromkeys(n for table in tables for n in table.column_names if n.startswith(FEATURE))
-    return Samples(
-        rows.ts // 1_000_000,
-        rows.snapshot.astype(str),
-        {name.removeprefix(FEATURE): _stacked(tables, name)[order] for name in sorted(names)},
-        _stacked(tables, PREDICTION)[order],
-    )
-
-
-def _stacked(tables: Sequence[pa.Table], name: str) -> NDArray[np.float64]:
-    """A column over all tables: float64[n], or float64[n, k] where any of them holds lists; NaN where it has none."""
-    parts = [_values(table, name) for table in tables]
-    widths = [part.shape[1] for part in parts if part.ndim == 2]
-    if not widths:
-        return np.concatenate(parts)
-    return np.concatenate([_padded(part, max(widths)) for part in parts])
-
-
-def _values(table: pa.Table, name: str) -> NDArray[np.float64]:
-    if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    column = table[name].combine_chunks()
-    if not is_list(column.type):
-        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    padded = np.full((len(column), int(lengths.max(initial=0))), np.nan)
-    values = column.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = values
-    return padded
-
-
-def _padded(part: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    wide = part[:, None] if part.ndim == 1 else part
-    return np.pad(wide, ((0, 0), (0, width - wide.shape[1])), constant_values=np.nan)
-
-
-def microseconds(times: pa.ChunkedArray) -> NDArray[np.int64]:
-    """A column of timestamps without a null as int64[n] µs since 1970; what is finer is cut off."""
-    found: NDArray[np.int64] = times.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64()).to_numpy()
-    return found
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a column holds sequences or bags."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

@@ -42,7 +42,7 @@ class SnapshotDesk:
             known = self._models.snapshot(snapshot.snapshot)
             if known is not None:
                 self._refuse_another(known, snapshot)
-            if snapshot.artifact is not None:
+            elif snapshot.artifact is not None:
                 self._refuse_missing(snapshot.artifact)
             self._workspace.receiver.receive_snapshot(snapshot)
         self._checker.ask(snapshot)  # a new one is queued by now; one that was never checked is from here on

@@ -50,9 +50,10 @@ class Checker:
         return self._background.failure(snapshot)
 
     def close(self) -> None:
-        """Take nothing new, and wait for the tool that runs."""
+        """Take nothing new, and stop what runs a snapshot now; it is run again at the next start."""
         self._workspace.receiver.watch_snapshots(None)
         self._closing.set()
+        self._workspace.programs.close()
         self._background.close()
 
     def _work(self, name: str) -> None:
@@ -63,10 +64,10 @@ class Checker:
         for tool, params in rules.questions(alert).items():
             if any(finding.tool == tool for finding in check.findings):
                 continue
-            if self._closing.is_set():
-                return
             check = self._kept(check, state=CheckState.running, running=tool)
             finding = call(self._tools[tool], params, self._workspace.ports)
+            if self._closing.is_set():
+                return  # it may have been stopped halfway, and is no answer
             check = self._kept(check, findings=(*check.findings, finding))
         self._conclude(check, alert)
 

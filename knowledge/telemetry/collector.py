@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from knowledge.profiles import BINS, Folded, ProfileStore
-from knowledge.samples import FEATURE, RecentSamples, is_list, microseconds
+from knowledge.sample_tables import FEATURE, is_list, microseconds
+from knowledge.samples import RecentSamples
 from tools.records import Window
 from tools.stats.profile import PREDICTION, Floats, baseline_edges, merge, summarise
 

@@ -69,7 +69,9 @@ async def test_another_artifact_or_model_under_a_known_id_is_refused(api: Api, t
     for changes in ({"artifact": "two.pt2"}, {"artifact": None}, {"artifact": "one.pt2", "model": "mlp"}):
         refused = problem(await register(api, **changes), 409)
         assert "A snapshot is never changed" in refused.detail
-    assert (await register(api, artifact="one.pt2")).status_code == 200
+    (folder / "one.pt2").unlink()
+    again = await register(api, artifact="one.pt2", standing="bad")
+    assert again.status_code == 200, "an artifact that was cleared away does not keep its snapshot from being marked"
 
 
 async def test_artifacts_that_are_not_below_a_root_are_refused_and_nothing_is_kept(api: Api, tmp_path: Path) -> None:

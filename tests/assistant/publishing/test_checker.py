@@ -154,3 +154,18 @@ def test_a_check_goes_on_with_the_tool_that_had_not_answered(serve: Callable[[],
     check = serve().checked(day.snapshot["snapshot"])
     assert [found.tool for found in check.findings] == ["snapshot_diff", "graph_walk", "training_data"]
     assert finding(check, "snapshot_diff").headline == "as it was said"
+
+
+def test_a_service_that_stops_in_the_middle_goes_on_where_it_was(serve: Callable[[], Service], tmp_path: Path) -> None:
+    """Starting the process that runs a snapshot takes long enough to stop the service in it."""
+    service, platform = serve(), Platform(tmp_path / "data" / "snapshots")
+    day = platform.day()
+    name = day.snapshot["snapshot"]
+    service.send(day)
+    while (check := service.workspace.checks.check(name)) is None or check.running != "graph_walk":
+        time.sleep(0.005)
+    service.stop()
+    again = serve()
+    done = again.checked(name)
+    assert [found.tool for found in done.findings] == ["snapshot_diff", "graph_walk", "training_data"]
+    assert "closed" not in finding(done, "graph_walk").headline, "what was stopped halfway is no answer"
