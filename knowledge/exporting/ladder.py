@@ -4,11 +4,11 @@ Exporting runs the model's own code, so it belongs where the model is trained, n
 """
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import Literal, get_args
 
 import torch
@@ -22,6 +22,7 @@ from knowledge.exporting.unfused import unfused_attention
 Step = Literal["strict=False", "strict=True", "static batch"]
 STEPS: tuple[Step, ...] = get_args(Step)
 REASON_LIMIT = 240
+FOLDERS = re.compile(r"[^\s\"'(]*/(?=[^\s/]+\.py\b)")
 
 
 class NotExportable(Exception):
@@ -139,11 +140,9 @@ def _serving(module: nn.Module) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The first lines of an error, without the paths of this machine."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    words = [PurePath(word).name if word.startswith("/") else word for word in text.split(" ")]
-    short = " ".join(words)
-    return short if len(short) <= REASON_LIMIT else short[: REASON_LIMIT - 4].rstrip() + " ..."
+    """The beginning of an error, without the folders of this machine."""
+    text = FOLDERS.sub("", " ".join(str(error).split())) or type(error).__name__
+    return text if len(text) <= REASON_LIMIT else text[: REASON_LIMIT - 4].rstrip() + " ..."
 
 
 def _only(inputs: Inputs) -> str:

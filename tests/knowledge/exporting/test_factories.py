@@ -1,25 +1,18 @@
 """Snapshots of weights alone: the configured function makes the module, and its operators are recorded on the rows."""
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from knowledge.artifacts import Artifacts
-from knowledge.programs import SnapshotPrograms, open_program
+from knowledge.programs import open_program
 from knowledge.safetensors import read_safetensors
 from tests.models.unexportable import Branching
-from tests.tools.ports import InMemoryModels
 from tools.ports import UnreadableArtifact
-from tools.program.graph import Program
 from tools.program.interpreter import Interpreter
-from tools.records import Snapshot
 
 FACTORY = "tests.models.unexportable:Branching"
 COLUMNS = [{"column": place, "feature": f"f{place}", "kind": "dense", "baseline": 0.0} for place in range(4)]
@@ -52,24 +45,6 @@ def test_the_operators_of_these_rows_are_recorded_and_run_again(tmp_path: Path, 
         assert [column.feature for column in recorded.columns] == ["f0", "f1", "f2", "f3"]
         assert "read out of a tensor" in " ".join(recorded.notes)
         assert FACTORY in recorded.notes[0]
-
-
-def first_modules(programs: Sequence[Program], rows: np.ndarray) -> list[str | None]:
-    return [program.on([torch.from_numpy(rows)]).nodes[-1].module_class for program in programs]
-
-
-@pytest.fixture
-def programs(tmp_path: Path, module: nn.Module) -> Iterator[SnapshotPrograms]:
-    published(tmp_path, module)
-    record = Snapshot(snapshot="s", model="ranker", published_at=datetime(2026, 1, 1, tzinfo=UTC), artifact="m.pt")
-    artifacts = Artifacts([tmp_path], InMemoryModels(all_snapshots=[record]))
-    opened = SnapshotPrograms(artifacts, {"ranker": FACTORY})
-    yield opened
-    opened.close()
-
-
-def test_the_worker_records_with_the_rows_that_are_examined(programs: SnapshotPrograms) -> None:
-    assert programs.examine(first_modules, ["s"], np.zeros((3, 4), np.float32)) == ["Branching"]
 
 
 def test_without_a_factory_the_setting_is_named(tmp_path: Path, module: nn.Module) -> None:

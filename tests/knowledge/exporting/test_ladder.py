@@ -1,7 +1,5 @@
 """The steps of the ladder on modules that need each of them, and what is proven before a step is taken."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -68,7 +66,7 @@ def test_what_never_exports_is_told_with_every_reason_and_what_is_left(module: n
         export(module, ROWS)
     for part in ("with strict=False failed", "with strict=True failed", "static batch failed", "setting `factories`"):
         assert part in str(refused.value)
-    assert str(Path(__file__).parents[3]) not in str(refused.value)
+    assert "/" not in str(refused.value).replace("and/or", "")
 
 
 def test_limits_of_the_rows_are_said() -> None:

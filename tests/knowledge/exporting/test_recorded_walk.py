@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,25 +63,24 @@ def samples(bad: int) -> Samples:
     return Samples(ts, np.array(["s"] * ROWS), features, np.full(ROWS, 0.5))
 
 
-@pytest.fixture
-def ports(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[InMemoryPorts]:
-    """The one snapshot `s`, of weights alone or of a static batch; samples come with the test."""
+@pytest.fixture(scope="module")
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InMemoryPorts]:
+    """Two snapshots, `recorded` of weights alone and `static` with a static batch; samples come with the test."""
+    folder = tmp_path_factory.mktemp("snapshots")
     torch.manual_seed(1)
     sample = torch.from_numpy(table(0)).float()
     columns = dense("numbers", FEATURES, sample)
-    if request.param == "recorded":
-        artifact = "m.pt"
-        torch.save(Guarded().state_dict(), tmp_path / artifact)
-        (tmp_path / "m.features.json").write_text(json.dumps(description("ranker", columns)))
-    else:
-        artifact = "m.pt2"
-        exported = export(Fixed(), (sample,))
-        assert exported.step == "static batch"
-        save(exported, tmp_path / artifact, "ranker", columns)
-    models = InMemoryModels(
-        all_snapshots=[Snapshot(snapshot="s", model="ranker", published_at=NOON, artifact=artifact)]
-    )
-    programs: Any = SnapshotPrograms(Artifacts([tmp_path], models), {"ranker": f"{__name__}:Guarded"})
+    torch.save(Guarded().state_dict(), folder / "recorded.pt")
+    (folder / "recorded.features.json").write_text(json.dumps(description("guarded", columns)))
+    exported = export(Fixed(), (sample,))
+    assert exported.step == "static batch"
+    save(exported, folder / "static.pt2", "fixed", columns)
+    records = [
+        Snapshot(snapshot="recorded", model="guarded", published_at=NOON, artifact="recorded.pt"),
+        Snapshot(snapshot="static", model="fixed", published_at=NOON, artifact="static.pt2"),
+    ]
+    models = InMemoryModels(all_snapshots=records)
+    programs: Any = SnapshotPrograms(Artifacts([folder], models), {"guarded": f"{__name__}:Guarded"})
     yield InMemoryPorts(models=models, programs=programs)
     programs.close()
 
@@ -93,24 +91,19 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("ports", ["recorded", "static"], indirect=True)
+@pytest.mark.parametrize(("snapshot", "model"), [("recorded", "guarded"), ("static", "fixed")])
 def test_a_planted_fault_is_traced_and_healthy_rows_are_not_accused(
-    ports: InMemoryPorts, request: pytest.FixtureRequest
+    ports: InMemoryPorts, snapshot: str, model: str
 ) -> None:
-    ports.samples.by_model["ranker"] = samples(3)
-    finding = run(GraphWalkParams(snapshot="s"), ports)
-    told = finding.facts
-    assert (told["bad"], told["problem"], told["first_bad_node"], told["feature"]) == (
-        True,
-        "non_finite",
-        "log",
-        "wind",
-    )
-    assert told["share_affected"] == 3 / ROWS
-    for part in SAID[request.node.callspec.params["ports"]]:
+    ports.samples.by_model[model] = samples(3)
+    finding = run(GraphWalkParams(snapshot=snapshot), ports)
+    told = [finding.facts[name] for name in ("bad", "problem", "first_bad_node", "feature")]
+    assert told == [True, "non_finite", "log", "wind"]
+    assert finding.facts["share_affected"] == 3 / ROWS
+    for part in SAID[snapshot]:
         assert any(part in text for text in finding.not_checked)
 
-    ports.samples.by_model["ranker"] = samples(0)
-    healthy = run(GraphWalkParams(snapshot="s"), ports)
+    ports.samples.by_model[model] = samples(0)
+    healthy = run(GraphWalkParams(snapshot=snapshot), ports)
     assert not healthy.interesting
     assert healthy.facts["feature"] is None
