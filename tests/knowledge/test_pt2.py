@@ -17,7 +17,7 @@ from knowledge.pt2 import read_program, read_pt2
 from tests.knowledge import hostile
 from tools.ports import UnreadableArtifact
 from tools.program.graph import Column, InputTensor, Program
-from tools.program.interpreter import Interpreter
+from tools.program.interpreter import Interpreter, RunFailed
 
 ROWS = Dim("rows")
 FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)
@@ -187,6 +187,45 @@ def test_a_part_may_give_what_it_was_given(tmp_path: Path) -> None:
     rows = torch.randn(2, 4)
     answer = Interpreter(program).run([rows], keep=["linear"])
     assert torch.equal(answer[program.outputs[0]], torch.sigmoid(answer["linear"]))
+
+
+class Branches(nn.Module):
+    """Control flow that depends on the data."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen: Tensor = torch.cond(x.sum() > 0, lambda y: y.sin(), lambda y: y.cos(), (x,))
+        return chosen
+
+
+def test_real_control_flow_is_refused_by_name(tmp_path: Path) -> None:
+    path = save(Branches(), (torch.zeros(3, 4),), tmp_path / "m.pt2", ({0: ROWS},))
+    with pytest.raises(UnreadableArtifact, match=r"torch.ops.higher_order.cond.: it is control flow"):
+        read_program(path)
+
+
+class SizesFromData(nn.Module):
+    """Sizes that only the data say, with integer and bool tensors in between."""
+
+    def forward(self, x: Tensor, take: Tensor, wanted: Tensor) -> tuple[Tensor, ...]:
+        count: Any = wanted.item()
+        torch._check(count >= 1)  # type: ignore[no-untyped-call]
+        torch._check(count <= x.shape[1])  # type: ignore[no-untyped-call]
+        return x[take].sum(0), torch.nonzero(take), x[:, :count], ~take, wanted.to(torch.int32)
+
+
+def test_sizes_from_data_are_followed(tmp_path: Path) -> None:
+    inputs = (torch.randn(3, 4), torch.tensor([True, False, True]), torch.tensor(2))
+    path = save(SizesFromData(), inputs, tmp_path / "m.pt2", ({0: ROWS}, {0: ROWS}, None))
+    program = read_program(path)
+    interpreter, module = Interpreter(program), torch.export.load(path).module()
+    for take in ([True, True, False, False, True], [False] * 5):
+        rows = (torch.randn(5, 4), torch.tensor(take), torch.tensor(3))
+        answer = interpreter.run(rows)
+        for name, expected in zip(program.outputs, module(*rows), strict=True):
+            assert answer[name].dtype == expected.dtype
+            assert torch.equal(answer[name], expected)
+    with pytest.raises(RunFailed, match="node '_assert_scalar"):
+        interpreter.run((torch.randn(5, 4), torch.tensor(take), torch.tensor(9)))
 
 
 class Inputs(nn.Module):
