@@ -28,7 +28,7 @@ from tools.program.upstream import Trace, trace
 
 DENSE, SPARSE, VOCABULARY, WIDTH, BATCH = 3000, 1000, 1000, 8, 512
 ROWS = (5, 77, 300)
-ROUNDS = 7
+ROUNDS = 5
 THREADS = 2
 
 

@@ -56,11 +56,16 @@ class Badness:
         if not rows.numel():
             return torch.zeros(len(rows), dtype=torch.bool)
         numbers = _comparable(rows.detach()).reshape(len(rows), -1)
-        if self.problem == "non_finite" and numbers.dtype != torch.float64:
-            # In double precision no sum of finite single ones is too large, and one pass over the rows is enough.
-            return ~torch.isfinite(numbers.sum(1, dtype=torch.float64))
+        if self.problem == "non_finite":
+            bad = ~torch.isfinite(numbers.sum(1))
+            asked = bad.nonzero()[:, 0]  # of these the sum may only have been too large
+            of = numbers[asked]
+            # No sum of finite numbers of single precision is too large in double precision.
+            single = of.dtype != torch.float64
+            bad[asked] = ~(torch.isfinite(of.sum(1, dtype=torch.float64)) if single else torch.isfinite(of).all(1))
+            return bad
         low, high = torch.aminmax(numbers, dim=1)
-        least, most = self.limits[name] if self.problem == "extreme" else (-math.inf, math.inf)
+        least, most = self.limits[name]
         return ~((low.double() >= least) & (high.double() <= most) & low.isfinite() & high.isfinite())
 
     def elements(self, name: str, value: "Tensor") -> "Tensor":

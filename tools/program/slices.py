@@ -28,6 +28,8 @@ def reads(node: Node) -> list[str]:
 
 def gives(node: Node) -> list[str]:
     """The names of the values that a node gives, those of its lists included."""
+    if len(node.outputs) == 1 and isinstance(node.outputs[0], str):
+        return [node.outputs[0]]
     names: list[str] = []
     for output in node.outputs:
         if isinstance(output, str):
