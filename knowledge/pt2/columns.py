@@ -53,6 +53,8 @@ def read_description(artifact: Path) -> Description | None:
     path = _beside(artifact)
     if not path.is_file():
         return None
+    if not path.resolve().is_relative_to(artifact.resolve().parent):
+        raise Refused(path.name, "it is a link that leads out of the artifact's folder")
     if path.stat().st_size > JSON_LIMIT_BYTES:
         raise Refused(path.name, f"it is larger than {JSON_LIMIT_BYTES} bytes")
     try:

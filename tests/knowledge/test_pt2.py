@@ -308,6 +308,18 @@ def test_a_description_that_does_not_fit_is_refused(described: Path, said: Any, 
     assert "m.features.json" in str(refused.value)
 
 
+def test_a_description_that_is_a_link_out_of_the_folder_is_refused(described: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text('{"password": "x"}')
+    beside = described.with_name("m.features.json")
+    beside.symlink_to(tmp_path / "secret.json")
+    try:
+        with pytest.raises(UnreadableArtifact, match="link that leads out") as refused:
+            read_program(described)
+        assert "password" not in str(refused.value)
+    finally:
+        beside.unlink()
+
+
 def test_an_empty_batch_and_a_batch_of_one_are_run(exported: tuple[Path, Kinds]) -> None:
     interpreter = Interpreter(read_program(exported[0]))
     for rows in (0, 1):
