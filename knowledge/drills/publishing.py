@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.export import Dim, ExportedProgram
 
 from knowledge.drills.features import FEATURES, Inputs
 from knowledge.drills.training import State
+from knowledge.exporting import export
+from knowledge.exporting.artifact import write_program
 
 
 class Publisher:
@@ -17,8 +18,7 @@ class Publisher:
 
     def __init__(self, model: str, module: nn.Module, root: Path) -> None:
         self._model, self._root = model, root
-        self._program = _export(module, model)
-        (root / model).mkdir(parents=True, exist_ok=True)
+        self._program = export(module, _example(model)).program
 
     def publish(self, day: str, state: State, sample: Inputs) -> str:
         """Write `<model>/<day>.pt2` and `<model>/<day>.features.json`; answers with the artifact's path below the root.
@@ -29,21 +29,15 @@ class Publisher:
             for name, value in self._program.state_dict.items():
                 value.copy_(state[name])
         artifact = f"{self._model}/{day}.pt2"
-        # Opened here, so that the archive's inner folder does not carry the path of the file.
-        with (self._root / artifact).open("wb") as file:
-            torch.export.save(self._program, file)
+        write_program(self._program, self._root / artifact)
         columns = json.dumps(describe_inputs(self._model, sample), indent=1)
         (self._root / self._model / f"{day}.features.json").write_text(columns + "\n")
         return artifact
 
 
-def _export(module: nn.Module, model: str) -> ExportedProgram:
+def _example(model: str, rows: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     features = FEATURES[model]
-    inputs = (torch.zeros(5, len(features.dense)), torch.zeros(5, len(features.categorical), dtype=torch.int64))
-    rows = Dim("rows")
-    program = torch.export.export(module.eval(), inputs, dynamic_shapes=({0: rows}, {0: rows}))
-    program.example_inputs = None  # they would be pickled into every snapshot
-    return program
+    return torch.zeros(rows, len(features.dense)), torch.zeros(rows, len(features.categorical), dtype=torch.int64)
 
 
 def describe_inputs(model: str, sample: Inputs) -> dict[str, object]:
