@@ -19,12 +19,23 @@ if it is there, is what the serving system gives in place of a missing value; ot
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from knowledge.pt2.archive import JSON_LIMIT_BYTES, Refused
+from knowledge.stored_tensor import plain_name
 from tools.program.graph import Column, InputTensor, Program
+
+
+def _plain(name: str) -> str:
+    if not plain_name(name):
+        raise ValueError("it is not a plain name")
+    return name
+
+
+def _on_one_line(note: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in note)
 
 
 class _Strict(BaseModel):
@@ -33,7 +44,7 @@ class _Strict(BaseModel):
 
 class ColumnDescription(_Strict):
     column: int = Field(ge=0)
-    feature: str = Field(min_length=1)
+    feature: Annotated[str, AfterValidator(_plain)]
     kind: Literal["dense", "categorical", "bag", "sequence"]
     baseline: FiniteFloat
     missing: FiniteFloat | None = None
@@ -45,7 +56,7 @@ class Description(_Strict):
 
     model: str
     inputs: dict[str, list[ColumnDescription]]
-    notes: list[str] = Field(default_factory=list)
+    notes: list[Annotated[str, AfterValidator(_on_one_line)]] = Field(default_factory=list)
 
 
 def read_description(artifact: Path) -> Description | None:

@@ -264,13 +264,13 @@ def describe(artifact: Path, said: Any) -> Program:
 
 def test_columns_come_from_the_file_beside_the_artifact(described: Path) -> None:
     inputs = {"dense": [DENSE], "tags": [BAG], "clicks": [SEQUENCE]}
-    program = describe(described, {"model": "m", "inputs": inputs, "notes": ["exported with strict=False"]})
+    program = describe(described, {"model": "m", "inputs": inputs, "notes": ["exported with\n\x1bstrict=False"]})
     assert program.columns == (
         Column("dense", 1, "distance", "dense", 3.0, missing=0.0),
         Column("tags", 0, "tags", "bag", 0.0, offsets="starts"),
         Column("clicks", 0, "clicks", "sequence", 0.0),
     )
-    assert program.notes == ("exported with strict=False",)
+    assert program.notes == ("exported with  strict=False",)
     assert read_program(described).columns == ()
 
 
@@ -296,6 +296,7 @@ def test_columns_come_from_the_file_beside_the_artifact(described: Path) -> None
             "baseline",
         ),
         ({"model": "m", "inputs": {"dense": [DENSE | {"feature": ""}]}}, "feature"),
+        ({"model": "m", "inputs": {"dense": [DENSE | {"feature": "\x1b[2J"}]}}, "feature"),
         ({"model": "m", "inputs": {"dense": [DENSE | {"offsets": "starts"}]}}, "only a bag"),
         ({"model": "m", "inputs": {"tags": [BAG | {"offsets": None}]}}, "names the tensor of its offsets"),
         ({"model": "m", "inputs": {"tags": [BAG | {"offsets": "nowhere"}]}}, "no input 'nowhere'"),
