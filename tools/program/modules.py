@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tools.program.graph import Node, Program
+from tools.program.runs import Run
 from tools.program.slices import gives, reads
 from tools.program.tensor_statistics import Range
 from tools.program.yardstick import Yardstick
@@ -20,7 +21,8 @@ class Box:
     """A module, or several that are alike (`emb.*`, `copies` of them), or the inputs.
 
     `low` and `high` are over all values that the module's operators give, here and (`stable_…`) in the stable snapshot
-    on the same rows; NaN where there are none. `bad` counts its values that are not finite or beyond their limits.
+    on the same rows; NaN where there are none. `zeros` is the largest share of zeros that one of its relus gives, NaN
+    where it has none. `bad` counts its values that are not finite or beyond their limits.
     `depth` is how many boxes lie before it on the longest way from the inputs.
     """
 
@@ -32,6 +34,7 @@ class Box:
     high: float
     stable_low: float
     stable_high: float
+    zeros: float
     bad: int
     depth: int
 
@@ -49,17 +52,13 @@ _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 ALIKE_LEAST = 4
 
 
-def picture(
-    program: Program,
-    ranges: Mapping[str, Range],
-    stable: Mapping[str, Range] | None = None,
-    yardstick: Yardstick | None = None,
-) -> Picture:
-    """Collapse a program by module. `ranges` are those of its inputs and values, `stable` those of the stable snapshot.
+def picture(now: Run, stable: Run | None = None, yardstick: Yardstick | None = None) -> Picture:
+    """Collapse a program by module; `stable` is the stable snapshot on the same rows.
 
     Modules that are numbered and alike are one box, unless one of them has a bad value. Operators outside of every
     module stand by their own names.
     """
+    program, ranges = now.program, now.ranges
     bad = {name for name, found in ranges.items() if _is_bad(name, found, yardstick)}
     box_of = _named(program, {node.index for node in program.nodes if not bad.isdisjoint(gives(node))})
     source = {tensor.name: INPUTS for tensor in program.inputs}
@@ -75,27 +74,35 @@ def picture(
     values = {box: [name for node in held for name in gives(node)] for box, held in nodes.items()}
     values[INPUTS] = [tensor.name for tensor in program.inputs]
     twin = yardstick.twin if yardstick else {}
-    boxes = tuple(
-        Box(
-            module=box,
-            module_class=next((node.module_class for node in nodes[box] if node.module_class), None),
-            copies=len({node.module for node in nodes[box]}) or 1,
-            operators=len(nodes[box]),
-            **dict(zip(("low", "high"), _over(ranges, values[box]), strict=True)),
-            **dict(
-                zip(
-                    ("stable_low", "stable_high"),
-                    _over(stable or {}, [twin[name] for name in values[box] if name in twin]),
-                    strict=True,
-                )
-            ),
-            bad=sum(name in bad for name in values[box]),
-            depth=depth[box],
-        )
-        for box in nodes
-    )
-    return Picture(
-        boxes, tuple((a, b, count) for (a, b), count in sorted(edges.items(), key=lambda item: depth[item[0][0]]))
+    boxes = tuple(_box(box, held, values[box], depth[box], bad, (now, stable), twin) for box, held in nodes.items())
+    return Picture(boxes, tuple((a, b, edges[a, b]) for a, b in sorted(edges, key=lambda edge: (depth[edge[0]], edge))))
+
+
+def _box(
+    name: str,
+    nodes: list[Node],
+    values: list[str],
+    depth: int,
+    bad: set[str],
+    runs: tuple[Run, Run | None],
+    twin: Mapping[str, str],
+) -> Box:
+    now, stable = runs
+    low, high = _over(now.ranges, values)
+    stable_low, stable_high = _over(stable.ranges if stable else {}, [twin[value] for value in values if value in twin])
+    relus = [value for node in nodes if ".relu" in node.operator for value in gives(node) if value in now.statistics]
+    return Box(
+        module=name,
+        module_class=next((node.module_class for node in nodes if node.module_class), None),
+        copies=len({node.module for node in nodes}) or 1,
+        operators=len(nodes),
+        low=low,
+        high=high,
+        stable_low=stable_low,
+        stable_high=stable_high,
+        zeros=max((now.statistics[value].zeros for value in relus), default=math.nan),
+        bad=sum(value in bad for value in values),
+        depth=depth,
     )
 
 

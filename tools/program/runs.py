@@ -9,11 +9,13 @@ import numpy as np
 from tools.ports import PortError
 from tools.program.bad_rows import non_finite_rows
 from tools.program.columns import listed
+from tools.program.description import Statistics
 from tools.program.graph import Program
 from tools.program.interpreter import Interpreter
 from tools.program.rows import Rows, fixed_batch, to_rows
+from tools.program.second_tier import SecondTier
 from tools.program.tables import UnknownIds, unknown_ids
-from tools.program.tensor_statistics import FirstTier, Range, range_of
+from tools.program.tensor_statistics import Range, range_of
 from tools.records import Samples
 
 if TYPE_CHECKING:
@@ -24,13 +26,15 @@ if TYPE_CHECKING:
 class Run:
     """A snapshot on a batch: the ranges of its inputs and of every value that is no view, and its outputs.
 
-    `unknown` are ids that its tables do not have: their rows are not in the batch.
+    `statistics` are of the outputs of relu and sigmoid, or of every value. `unknown` are ids that its tables do not
+    have: their rows are not in the batch.
     """
 
     interpreter: Interpreter
     rows: Rows
     ranges: Mapping[str, Range]
     outputs: "Mapping[str, Tensor]"
+    statistics: Mapping[str, Statistics]
     unknown: tuple[UnknownIds, ...] = ()
 
     @property
@@ -52,8 +56,8 @@ class NothingLeft:
     unknown: tuple[UnknownIds, ...]
 
 
-def run(program: Program, samples: Samples) -> Run | NothingLeft:
-    """Run a program on the samples that it can be given, watched by the first tier. Raises `PortError`."""
+def run(program: Program, samples: Samples, everything: bool = False) -> Run | NothingLeft:
+    """Run a program on the samples that it can be given, watched. Raises `PortError`."""
     rows = to_rows(program, samples)
     interpreter = Interpreter(program.on(rows.inputs))
     unknown = tuple(unknown_ids(interpreter, rows))
@@ -62,19 +66,20 @@ def run(program: Program, samples: Samples) -> Run | NothingLeft:
         if not good.any() or fixed_batch(interpreter.program) is not None:
             return NothingLeft(len(rows), unknown)
         rows = to_rows(program, rows.samples.where(good))
-    tier = FirstTier(interpreter.program)
+    tier = SecondTier(interpreter.program, everything)
     outputs = interpreter.run(rows.inputs, watch=tier)
     inputs = zip(interpreter.program.inputs, rows.inputs, strict=True)
     ranges = {tensor.name: found for tensor, value in inputs if (found := range_of(value))}
-    return Run(interpreter, rows, ranges | tier.ranges(), outputs, unknown)
+    values = tier.ranges()
+    return Run(interpreter, rows, ranges | values, outputs, tier.statistics(values), unknown)
 
 
-def run_stable(programs: Sequence[Program], samples: Samples) -> Run | str:
+def run_stable(programs: Sequence[Program], samples: Samples, everything: bool = False) -> Run | str:
     """The stable snapshot on the same samples, or why there is no such run."""
     if not programs:
         return "there is no earlier snapshot to compare with"
     try:
-        found = run(programs[0], samples)
+        found = run(programs[0], samples, everything)
     except PortError as refused:
         return str(refused)
     return str(found.unknown[0]) if isinstance(found, NothingLeft) else found

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Figures = tuple[Tensor, Tensor, Tensor]
 
-CHUNK = 1 << 17
+CHUNK = 1 << 18
 """Elements of a piece that stays in a core's cache while one statistic after the other passes over it."""
 
 
@@ -152,7 +152,7 @@ def _figures(value: "Tensor") -> "Figures":
 
     if value.numel() <= CHUNK or not value.is_contiguous():
         return (*value.aminmax(), value.sum())
-    pieces = [(piece.amin(), piece.amax(), piece.sum()) for piece in torch.split(value.view(-1), CHUNK)]
+    pieces = [(*piece.aminmax(), piece.sum()) for piece in torch.split(value.view(-1), CHUNK)]
     lows, highs, totals = (torch.stack(parts) for parts in zip(*pieces, strict=True))
     return lows.amin(), highs.amax(), totals.sum()
 

@@ -99,17 +99,17 @@ def walk(programs: Sequence[Program], question: Question) -> Walk:
 
     Raises `PortError` where the snapshot cannot be run on them, with the operator or the input at which it fails.
     """
-    now = run(programs[0], question.samples)
+    now = run(programs[0], question.samples, question.everything)
     if isinstance(now, NothingLeft):
         return Walk(question.samples.ts, unknown=now.unknown, caveats=programs[0].notes)
-    stable = run_stable(programs[1:], now.rows.samples)
+    stable = run_stable(programs[1:], now.rows.samples, question.everything)
     runs = [now] if isinstance(stable, str) else [now, stable]
     filled = features_filled_by_serving(dict(zip(question.names, runs, strict=False)))
     if filled:
         programs = [with_baselines(program, filled) for program in programs]
-        now = run(programs[0], now.rows.samples)
-        stable = run_stable(programs[1:], question.samples)
-    assert isinstance(now, Run)  # the same rows as before
+        now = run(programs[0], now.rows.samples, question.everything)
+        assert isinstance(now, Run)  # the same rows as before
+        stable = run_stable(programs[1:], now.rows.samples, question.everything)
     earlier = None if isinstance(stable, str) else _maxima(programs[1], question.earlier)
     yardstick = None if isinstance(stable, str) else measure(now.program, stable.program, stable.ranges, earlier)
     bad, harmless = _judge(now, None if isinstance(stable, str) else stable, yardstick, question.earlier)
@@ -123,7 +123,7 @@ def walk(programs: Sequence[Program], question: Question) -> Walk:
         unmatched=yardstick.unmatched if yardstick else 0,
         earlier=yardstick.earlier if yardstick else 0,
         everything=_everything(now, stable, yardstick) if question.everything else (),
-        picture=picture(now.program, now.ranges, None if isinstance(stable, str) else stable.ranges, yardstick),
+        picture=picture(now, None if isinstance(stable, str) else stable, yardstick),
         caveats=(*now.program.notes, *now.rows.caveats),
     )
 
@@ -219,10 +219,16 @@ def _is_new(
 
 
 def _everything(now: Run, stable: Run | str, yardstick: Yardstick | None) -> tuple[Described, ...]:
-    names = [
-        name for node in now.program.nodes for name in output_names(node) if name in now.ranges and name is not None
-    ]
-    return _described(now, None if isinstance(stable, str) else stable, yardstick, names)
+    """Every value, in the order of computation: the ones that hold no number in double precision, which leaves these
+    out of their sums, the others as they were taken while the snapshot ran."""
+    exact = _statistics(now, [name for name, found in now.ranges.items() if found.non_finite])
+    twin: Mapping[str, str] = yardstick.twin if yardstick else {}
+    there = {} if isinstance(stable, str) else stable.statistics
+    nodes = {name: node for node in now.program.nodes for name in output_names(node)}
+    return tuple(
+        Described(nodes[name], name, exact.get(name, found), there.get(twin.get(name, "")))
+        for name, found in sorted(now.statistics.items(), key=lambda item: nodes[item[0]].index)
+    )
 
 
 def _described(

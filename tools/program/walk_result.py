@@ -121,6 +121,7 @@ class BoxRow(Result):
     high: Num
     stable_low: Num
     stable_high: Num
+    zeros: Num
     bad: int
     depth: int
 
