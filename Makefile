@@ -28,6 +28,7 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.drills
 	$(VENV)/bin/python -m tests.benchmarks.onset
 	$(VENV)/bin/python -m tests.benchmarks.rollouts
+	$(VENV)/bin/python -m tests.benchmarks.isolation_places
 	$(VENV)/bin/python -m tests.benchmarks.mix_shift
 
 clean:

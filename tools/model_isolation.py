@@ -7,7 +7,7 @@ the mix of the traffic, exactly? And who fell *against the others in the same ho
 moved on baseline days? Every test takes whole blocks of the window's hours as its unit, so swings within a day cannot
 pose as evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
@@ -27,6 +27,7 @@ from tools.stats.combination_effects import (
 )
 from tools.stats.combination_factor import cause_text, named, settled_by
 from tools.stats.combination_report import combination_evidence
+from tools.stats.first_look import Unusable, in_order, unusable, unusable_evidence
 from tools.stats.isolation_rows import (
     CombinationRow,
     ContrastRow,
@@ -46,6 +47,7 @@ from tools.stats.panel import Panel
 from tools.stats.robust import MIN_HISTORY, Tail
 from tools.stats.roles import role_names, role_tails
 from tools.stats.settled import settled
+from tools.stats.suspects import MODEL
 from tools.stats.timing_report import lag_evidence, newcomer_evidence
 
 
@@ -57,11 +59,11 @@ class ModelIsolationParams(Params):
 
 
 class ModelIsolationFacts(Facts):
-    """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model that is most
-    degraded against the others in the same hours, `second_model` the next; whether the first is degraded at all says
-    `model_degraded`. `combination` is the smallest combination of attributes that explains the drop, as
-    `cdn=a & isp=b`, where one stands out; for the factor "model" only one that holds it. `confidence` is the
-    probability that `factor` is right; see `tools.stats.accusation`."""
+    """`drop` is how much worse the metric is than its baseline, in its own unit. `model` is the model to look at first:
+    one that newly has points without a number, else the one that is most degraded against the others in the same hours.
+    `second_model` is the next; whether the first is degraded at all says `model_degraded`. `combination` is the smallest
+    combination of attributes that explains the drop, as `cdn=a & isp=b`, where one stands out; for the factor "model"
+    only one that holds it. `confidence` is the probability that `factor` is right; see `tools.stats.accusation`."""
 
     drop_is_real: bool | None = None
     drop: Num | None = None
@@ -73,6 +75,7 @@ class ModelIsolationFacts(Facts):
     combination: str | None = None
     infra: str | None = None
     mix_share: Num | None = None
+    models: int = 0
     models_checked: int = 0
     confidence: Num | None = None
 
@@ -129,7 +132,10 @@ def run(params: ModelIsolationParams, ports: Ports) -> Finding:
         found, searched = _with_blocks(found, panels, tails, settle=not skewed)
     else:
         found, searched = _with_steps(found, cubes[MetricRole.topline], tails[MetricRole.topline], params)
-    return _answer(metric, found, searched, lags, params, names)
+    broken = unusable(cubes, params.window, params.baseline)
+    everybody = {*models, *panels[MetricRole.topline].coded(MODEL).names} - {""}
+    order = in_order((found.model, found.second_model), found.factor == "model", broken, sorted(everybody))
+    return _answer(metric, found, searched, lags, params, names, broken, order)
 
 
 def _with_blocks(
@@ -192,19 +198,26 @@ def _answer(
     lags: Lags,
     params: ModelIsolationParams,
     names: Mapping[MetricRole, str],
+    broken: Sequence[Unusable],
+    order: Sequence[str],
 ) -> Finding:
+    """`order` are all models behind the product, those to look at first in front."""
     causes = named(found, searched)
+    first, second, *_ = (*order, None, None)
+    half_seen = {u.model for u in broken}
+    cleared_or_not = found.model_degraded if first == found.model else None
     facts = ModelIsolationFacts(
         drop_is_real=found.drop_is_real,
         drop=found.drop,
         factor=found.factor,
-        model=found.model,
-        second_model=found.second_model,
-        model_degraded=found.model_degraded,
+        model=first,
+        second_model=second,
+        model_degraded=None if first in half_seen and not cleared_or_not else cleared_or_not,
         segment=found.segment,
         combination=cause_text(causes),
         infra=found.infra,
         mix_share=found.mix_share,
+        models=len(order),
         models_checked=len(found.models_checked),
         confidence=found.confidence,
     )
@@ -218,9 +231,10 @@ def _answer(
             *evidence(params.product, metric, found, params.window, names),
             *combination_evidence(found, searched, causes, f"{params.product}/{metric.name}", params.window),
             *newcomer_evidence(found.newcomers, f"{params.product}/{metric.name}", params.window),
+            *unusable_evidence(broken, params.product, names, params.window),
             *lag_evidence(lags.known, params.product, metric.name, names, params.window),
         ),
-        ruled_out=ruled_out(found),
+        ruled_out=ruled_out(found, half_seen),
         not_checked=(*found.not_checked, *lags.unknown),
         would_settle=_would_settle(found),
         charts=charts(metric, found),

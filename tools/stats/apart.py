@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -58,8 +58,14 @@ def apart(history: Floats, now: Floats, kinds: Sequence[Hashable], floor: float)
 
 
 def _together(now: "_Departed", earlier: Sequence["_Departed"]) -> Apart:
-    scale = now.common_scale * math.sqrt(1 + 1 / len(earlier))
-    return _apart(None, now.common, scale, now.common / now.common_scale, np.abs([one.common_z for one in earlier]))
+    """One number a day: beside its false-alarm limit, which knows only the size of z, Student's prediction interval."""
+    days = len(earlier)
+    scale = now.common_scale * math.sqrt(1 + 1 / days)
+    found = _apart(None, now.common, scale, now.common_z, np.abs([one.common_z for one in earlier]))
+    shifts = np.array([one.common for one in earlier])
+    widest = max(math.sqrt(float(np.mean(shifts**2))) * math.sqrt(1 + 1 / days), scale)
+    by_interval = float(2 * stats.t.sf(abs(now.common) / widest, min(days - 1.0, HEAVIEST_DF)))
+    return replace(found, p_value=min(found.p_value, by_interval))
 
 
 def _furthest(now: "_Departed", earlier: Sequence["_Departed"]) -> Apart:

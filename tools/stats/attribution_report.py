@@ -1,6 +1,6 @@
 """An attribution in words, evidence and charts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -93,14 +93,15 @@ def evidence(
     return tuple(items)
 
 
-def ruled_out(found: Attribution) -> tuple[str, ...]:
-    """What was tested and did not stand out. Nothing is ruled out when nothing could be decided."""
+def ruled_out(found: Attribution, half_seen: Collection[str] = ()) -> tuple[str, ...]:
+    """What was tested and did not stand out. Nothing is ruled out when nothing could be decided, and no model of which
+    only a part was seen (`half_seen`)."""
     if found.factor is None:
         return ()
     said = [
         f"model {name}: no worse than usual against the other models in the same hours"
         for name in found.models_checked
-        if found.model_degraded is False or name != found.model
+        if (found.model_degraded is False or name != found.model) and name not in half_seen
     ]
     places = [s for s in found.suspects if s.kind == "infra" and s.departure.known]
     if places and found.infra is None:

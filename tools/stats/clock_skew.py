@@ -47,6 +47,8 @@ def skews(panels: Mapping[MetricRole, Panel]) -> tuple[Skew, ...]:
     common = shifted(topline.sums().den)
     found: dict[Skew, None] = {}
     for role, panel in sorted(panels.items()):
+        if panel.dropped and role is not MetricRole.topline:
+            continue  # the course of what is left of its points is not that of its traffic
         whole = shifted(panel.sums().den)
         if role is not MetricRole.topline and whole not in (common, 0):
             found[Skew(METRIC, role.value, whole)] = None
