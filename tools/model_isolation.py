@@ -63,7 +63,7 @@ class ModelIsolationFacts(Facts):
     one that newly has points without a number, else the one that is most degraded against the others in the same hours.
     `second_model` is the next; whether the first is degraded at all says `model_degraded`. `combination` is the
     smallest combination of attributes that explains the drop, as `cdn=a & isp=b`, where one stands out; for the factor
-    "model" only one that holds it. `confidence` is the probability that `factor` is right; see `tools.stats.accusation`."""
+    "model" only one that holds it. `confidence` is the probability that `factor` is right."""
 
     drop_is_real: bool | None = None
     drop: Num | None = None
