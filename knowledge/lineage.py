@@ -52,6 +52,10 @@ class Lineage:
         )
         return [LineageEdge.model_validate({name: value or None for name, value in row.items()}) for row in rows]
 
+    def edges_at(self, nodes: Sequence[str]) -> Sequence[LineageEdge]:
+        """The edges that begin or end at one of `nodes`, in the same order."""
+        return [edge for edge in self.edges() if edge.upstream in nodes or edge.downstream in nodes]
+
     def statistics(self, node: str, window: Window) -> Sequence[DatasetStatistics]:
         """Oldest first."""
         rows = self._store.reader().query(

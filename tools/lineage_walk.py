@@ -15,7 +15,7 @@ from tools.stats.lineage_graph import LineageGraph, Place
 from tools.stats.upstream_walk import Walk, relevant, roots_of, walk_up
 
 LOOKBACK = timedelta(hours=48)  # a change is looked for so long before the first bad run
-CHANGE_ORDER = ("code", "sql", "parameters", "schema")
+CHANGE_ORDER = ("code", "sql", "parameters", "schema", "environment")
 SURE = 0.99
 UNCHECKED_PARENT, EARLIER_CHANGE, NO_CHANGE, OTHER_ROOTS = 0.7, 0.8, 0.75, 0.6
 
@@ -41,7 +41,7 @@ class LineageWalkFacts(Facts):
     root: str | None = None
     root_job: str | None = None
     anomaly: Literal["nulls", "volume", "shift", "schema", "none"] | None = None
-    change: Literal["code", "sql", "parameters", "schema", "none"] | None = None
+    change: Literal["code", "sql", "parameters", "schema", "environment", "none"] | None = None
     change_id: str | None = None
     root_is_source: bool | None = None
     pipeline: str | None = None

@@ -129,8 +129,15 @@ class Feature(Record):
     column: str | None = None
 
 
+class Histogram(Record):
+    """How many values lie from each edge up to the next one; one count fewer than edges, which rise."""
+
+    edges: tuple[Num, ...]
+    counts: tuple[int, ...]
+
+
 class ColumnStatistics(Record):
-    """Statistics of one column of a dataset over one run (OpenLineage dataQualityMetrics plus variance)."""
+    """Statistics of one column of a dataset over one run (OpenLineage dataQualityMetrics, variance and histogram)."""
 
     null_count: int | None = None
     distinct_count: int | None = None
@@ -138,6 +145,15 @@ class ColumnStatistics(Record):
     max: Num | None = None
     mean: Num | None = None
     variance: Num | None = None
+    histogram: Histogram | None = None
+
+
+class Assertion(Record):
+    """A check of the data that the platform made itself, and how it came out."""
+
+    assertion: str
+    column: str | None = None
+    success: bool
 
 
 class DatasetStatistics(Record):
@@ -147,7 +163,10 @@ class DatasetStatistics(Record):
     ts: Utc
     run: Id | None = None
     row_count: int | None = None
+    size_bytes: int | None = None
+    file_count: int | None = None
     columns: dict[str, ColumnStatistics] = {}
+    assertions: tuple[Assertion, ...] = ()
 
 
 class ChangeKind(StrEnum):
@@ -155,10 +174,11 @@ class ChangeKind(StrEnum):
     sql = "sql"
     parameters = "parameters"
     schema_ = "schema"
+    environment = "environment"
 
 
 class Change(Record):
-    """Something about a job or dataset that is not as it was in its previous run; key (node, kind, ts)."""
+    """Something about a job or dataset that is not as it was in its previous run."""
 
     node: Id
     ts: Utc
@@ -166,6 +186,8 @@ class Change(Record):
     before: str
     after: str
     url: str | None = None
+    repository: str | None = None
+    pull_request: str | None = None
 
 
 class LineageNode(Record):

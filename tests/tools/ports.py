@@ -180,6 +180,9 @@ class InMemoryLineage:
     def edges(self) -> Sequence[LineageEdge]:
         return sorted(self.all_edges, key=lambda e: (e.upstream, e.downstream, e.upstream_column or ""))
 
+    def edges_at(self, nodes: Sequence[str]) -> Sequence[LineageEdge]:
+        return [e for e in self.edges() if e.upstream in nodes or e.downstream in nodes]
+
     def statistics(self, node: str, window: Window) -> Sequence[DatasetStatistics]:
         return sorted((s for s in self.all_statistics if s.node == node and window.contains(s.ts)), key=lambda s: s.ts)
 
