@@ -112,7 +112,7 @@ class Batch:
         text = blake2b(digest_size=16)
         for place, value in enumerate(self.select(torch.tensor([row]))):
             part = value[:1] if place in self.by_row else value
-            text.update(part.contiguous().view(torch.uint8).numpy().tobytes() if part.numel() else b"-")
+            text.update(part.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes() if part.numel() else b"-")
         return text.digest()
 
 

@@ -158,3 +158,18 @@ class TestBags:
         assert (answer.origin, operator(program, answer.node)) == ("operator", "div")
         assert causes(answer) == [("tags", (0,), (4,))]
         assert (answer.causes[0].values, answer.causes[0].baseline) == (((),), (3.0,))
+
+
+def test_an_input_that_is_the_same_for_all_rows(tmp_path: Path) -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: Tensor, scale: Tensor, switch: Tensor) -> Tensor:
+            return torch.log(x * scale).sum(1) + switch.float()
+
+    x, scale = torch.rand(12, 3) + 0.1, torch.tensor(2.0)
+    switch = torch.rand(12) > 0.5
+    program = export(Scaled().eval(), (x, scale, switch), tmp_path, ({0: Dim("rows")}, None, {0: Dim("rows")}))
+    x[4, 1] = -1.0
+    assert causes(run(program, x, scale, switch)) == [("x", (1,), (4,))]
+    answer = run(program, x.abs(), torch.tensor(NAN), switch)
+    assert (answer.origin, answer.causes, answer.rows_bad) == ("input", (), tuple(range(12)))
+    assert answer.unsettled
