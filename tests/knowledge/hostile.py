@@ -225,7 +225,7 @@ def endless(depth: int) -> Json:
 
 BARE: Json = {"target": "", "inputs": [], "outputs": []}
 LOOKS_OUT: Json = {"name": "self", "arg": ref("linear"), "kind": 1}
-BIG = {"as_ints": [10**12]}
+BIG = {"as_ints": [10**15]}  # more than can be addressed, however freely the system promises memory
 
 REFUSED_WHEN_READ: dict[str, Lie] = {
     "pickled weight": Lie(tensor(use_pickle=True), "pickled"),
@@ -356,7 +356,7 @@ REFUSED_WHEN_MADE_READY: dict[str, Lie] = {
 }
 
 FAILS_WHEN_RUN: dict[str, Lie] = {
-    "terabytes": Lie(calls("torch.ops.aten.full.default", BIG, {"as_float": 1.0}), "allocate|memory"),
+    "petabytes": Lie(calls("torch.ops.aten.full.default", BIG, {"as_float": 1.0}), "allocate|memory"),
     "more than there is": Lie(
         calls("torch.ops.aten.full.default", {"as_ints": [2**62]}, {"as_float": 1.0}), "node 'relu'"
     ),

@@ -34,7 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     honest = hostile.honest(root / "m.pt2")
     hostile.rewrite(honest, root / "evil.pt2", hostile.tensor(use_pickle=True))
     hostile.rewrite(honest, root / "unknown.pt2", hostile.calls("torch.ops.aten.from_file.default"))
-    hostile.rewrite(honest, root / "huge.pt2", hostile.FAILS_WHEN_RUN["terabytes"].change)
+    hostile.rewrite(honest, root / "huge.pt2", hostile.FAILS_WHEN_RUN["petabytes"].change)
     two_gigabytes = hostile.calls("torch.ops.aten.full.default", {"as_ints": [2 << 28]}, {"as_float": 1.0})
     hostile.rewrite(honest, root / "large.pt2", two_gigabytes)
     torch.save({"x": torch.zeros(2)}, root / "weights.pt")
