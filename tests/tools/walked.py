@@ -120,14 +120,14 @@ def line(model: str, days: int, seed: int) -> Line:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         states.append({name: value.detach().clone() for name, value in module.state_dict().items()})
-    return Line(_program(module), states, seed)
+    return Line(exported(module), states, seed)
 
 
-def _program(module: nn.Module) -> Program:
-    dense, ids = draw(0, 0, 4)
-    inputs = (torch.from_numpy(dense.astype(np.float32)), torch.from_numpy(ids))
+def exported(module: nn.Module, fields: int = FIELDS) -> Program:
+    """The module as a program, its columns named `dense_0`, … and `id_0`, …"""
+    inputs = (torch.ones(4, DENSE), torch.zeros(4, fields, dtype=torch.int64))
     columns = [Column("dense", at, f"dense_{at}", "dense", 1.0) for at in range(DENSE)]
-    columns += [Column("ids", at, f"id_{at}", "categorical", 0.0) for at in range(FIELDS)]
+    columns += [Column("ids", at, f"id_{at}", "categorical", 0.0) for at in range(fields)]
     with tempfile.TemporaryDirectory() as folder:
         return export(module.eval(), inputs, Path(folder), columns=columns)
 

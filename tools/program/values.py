@@ -15,6 +15,13 @@ VIEWS = frozenset(f"aten.{name}" for name in _VIEWS.split())
 """Operators that give other shapes and strides to values that are there already."""
 
 
+def is_view(node: Node) -> bool:
+    """Whether a node gives nothing new: another look at a value's memory, or a dropout that drops nothing."""
+    if node.operator == "aten.dropout.default":
+        return len(node.arguments) == 3 and node.arguments[2] is False
+    return node.operator in VIEWS
+
+
 def output_names(node: Node) -> tuple[str | None, ...]:
     """The names of the values that a node gives; those of a list where its only output is one."""
     if len(node.outputs) == 1 and isinstance(node.outputs[0], tuple):

@@ -16,7 +16,7 @@ from tools.program.description import LEVELS, describe
 from tools.program.graph import Node, Program
 from tools.program.interpreter import Interpreter
 from tools.program.tensor_statistics import CHUNK, FirstTier, Range, range_of
-from tools.program.values import VIEWS, output_names
+from tools.program.values import is_view, output_names
 
 ODD = [0.0, -0.0, math.nan, math.inf, -math.inf, 1e30, -1e30, 1e-40]
 
@@ -53,7 +53,7 @@ def kept(program: Program, inputs: tuple[Tensor, ...]) -> dict[str, np.ndarray]:
 
     def watch(node: Node, result: Any) -> None:
         for name, value in zip(output_names(node), result if isinstance(result, tuple) else (result,), strict=False):
-            if name is not None and isinstance(value, Tensor) and node.operator not in VIEWS and value.numel():
+            if name is not None and isinstance(value, Tensor) and not is_view(node) and value.numel():
                 value = torch.view_as_real(value) if value.is_complex() else value
                 found[name] = value.clone().numpy()
 
