@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> Litestar:
         settings.baseline_days,
         settings.samples_kept,
         settings.factories,
+        settings.orchestrators,
     )
     bell = Bell()
     driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from knowledge.connectors.connection import EMBEDDED, Connection
 
 FILE = "hawkeye.toml"
 FILE_VARIABLE = "HAWKEYE_CONFIG"
@@ -14,6 +16,7 @@ PREFIX = "HAWKEYE_"
 _PATHS = ("data_dir", "snapshot_roots", "playbook_folders")
 _LISTS = ("snapshot_roots", "playbook_folders")
 _TABLES = ("factories",)
+_NESTED = ("orchestrators",)
 
 
 class SettingsError(ValueError):
@@ -45,7 +48,18 @@ class Settings(BaseModel):
         dict[str, Annotated[str, Field(pattern=r"^\w+(\.\w+)*:\w+$")]],
         Field(description="model → `package.module:function` that makes its module, for snapshots of weights alone"),
     ] = {}
+    orchestrators: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[\w-]+$")], Connection],
+        Field(description="name → how the platform's orchestrator of that name is reached"),
+    ] = {}
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
+
+    @field_validator("orchestrators")
+    @classmethod
+    def _name_is_free(cls, orchestrators: dict[str, Connection]) -> dict[str, Connection]:
+        if EMBEDDED in orchestrators:
+            raise ValueError(f"{EMBEDDED!r} is the orchestrator of the data folder; call this one something else")
+        return orchestrators
 
 
 def load(env: Mapping[str, str] = os.environ, folder: Path | None = None, **overrides: object) -> Settings:
@@ -79,7 +93,21 @@ def _from_file(path: Path, *, needed: bool) -> dict[str, Any]:
         raise SettingsError(f"cannot read the settings file {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
-    return {name: _beside(path.parent, value) if name in _PATHS else value for name, value in values.items()}
+    return {name: _placed(path.parent, name, value) for name, value in values.items()}
+
+
+def _placed(folder: Path, name: str, value: object) -> object:
+    if name in _PATHS:
+        return _beside(folder, value)
+    if name in _NESTED and isinstance(value, dict):
+        return {key: _with_secret_beside(folder, told) for key, told in value.items()}
+    return value
+
+
+def _with_secret_beside(folder: Path, told: object) -> object:
+    if not isinstance(told, dict) or "secret_file" not in told:
+        return told
+    return {**told, "secret_file": _beside(folder, told["secret_file"])}
 
 
 def _beside(folder: Path, value: object) -> object:
@@ -89,7 +117,7 @@ def _beside(folder: Path, value: object) -> object:
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
-    """Lists are separated as in PATH, tables are `name=value` with commas between.
+    """Lists are separated as in PATH, tables are `name=value` with commas between, or `name.key=value` where they nest.
 
     A variable of ours that is no setting stays: other commands may read it.
     """
@@ -101,11 +129,21 @@ def _spelled_out(name: str, value: str) -> object:
     if name in _LISTS:
         return [part for part in value.split(os.pathsep) if part]
     pairs = [part.partition("=") for part in value.split(",") if part]
-    return {key.strip(): told.strip() for key, _, told in pairs} if name in _TABLES else value
+    table = {key.strip(): told.strip() for key, _, told in pairs}
+    return table if name in _TABLES else _nested(table) if name in _NESTED else value
+
+
+def _nested(table: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for key, told in table.items():
+        outer, _, inner = key.partition(".")
+        found.setdefault(outer, {})[inner] = told
+    return found
 
 
 def _fault(where: tuple[int | str, ...], what: str, kind: str, origin: Mapping[str, str]) -> str:
     name = str(where[0])
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and len(where) == 1:
         return f"{origin[name]} sets {name!r}, which is no setting; there are: {', '.join(Settings.model_fields)}"
-    return f"{origin[name]} sets {name} to something that it cannot be: {what.lower()}"
+    part = ".".join(str(step) for step in where) if name in _NESTED else name
+    return f"{origin[name]} sets {part} to something that it cannot be: {what.lower()}"

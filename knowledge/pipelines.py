@@ -1,20 +1,25 @@
 """Pipelines: their records, and their state as the orchestrator tells it at the moment of asking."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from sqlite_utils import Database
 
 from knowledge.store import Store
-from tools.ports import PortError
+from tools.ports import PortError, Unconfirmed
 from tools.records import Pipeline, PipelineState
 
 
 class Orchestrator(Protocol):
-    """What a connector to an orchestrator does. Both methods raise `PortError` with the reason and what to do."""
+    """What a connector to an orchestrator does, for pipelines by the names that they have there.
+
+    Every method answers with a state that was read after everything else it did, and raises `PortError` with the reason
+    and what to do. `fail_runs` leaves alone what is not among `runs`.
+    """
 
     def state(self, pipeline: str) -> PipelineState: ...
     def set_paused(self, pipeline: str, paused: bool) -> PipelineState: ...
+    def fail_runs(self, pipeline: str, runs: Sequence[str]) -> PipelineState: ...
 
 
 class Pipelines:
@@ -46,17 +51,46 @@ class Pipelines:
 
     def state(self, pipeline: str) -> PipelineState:
         """Read from the orchestrator now. Raises `PortError`."""
-        return self._orchestrator(pipeline).state(pipeline)
+        orchestrator, there = self._orchestrator(pipeline)
+        return orchestrator.state(there).model_copy(update={"pipeline": pipeline})
 
     def set_paused(self, pipeline: str, paused: bool) -> PipelineState:
         """Pause or resume, then read back. Raises `PortError`, also where the orchestrator did not do it."""
-        after = self._orchestrator(pipeline).set_paused(pipeline, paused)
+        orchestrator, there = self._orchestrator(pipeline)
+        after, problem = self._order(pipeline, lambda: orchestrator.set_paused(there, paused))
         if after.paused is not paused:
             wanted = "paused" if paused else "running"
-            raise PortError(f"the orchestrator took the order but {pipeline!r} is not {wanted}; look at it there")
+            raise problem or PortError(
+                f"the orchestrator took the order but {pipeline!r} is not {wanted}; look at it there"
+            )
         return after
 
-    def _orchestrator(self, pipeline: str) -> Orchestrator:
+    def fail_runs(self, pipeline: str, runs: Sequence[str]) -> PipelineState:
+        """End these runs, then read back. Raises `PortError`, also where one of them goes on."""
+        orchestrator, there = self._orchestrator(pipeline)
+        after, problem = self._order(pipeline, lambda: orchestrator.fail_runs(there, runs))
+        left = [run for run in runs if run in after.active_runs]
+        if left:
+            ended = [run for run in runs if run not in left]
+            raise PortError(
+                f"still in flight: {', '.join(left)}; ended: {', '.join(ended) or 'none'}"
+                + (f" ({problem})" if problem else "; the orchestrator took the order, look at it there")
+            )
+        return after
+
+    def _order(self, pipeline: str, order: Callable[[], PipelineState]) -> tuple[PipelineState, PortError | None]:
+        """The state after an order, and what went wrong with giving it. An order that seems to have failed may have
+        been carried out nevertheless, so the state is what counts. Raises `Unconfirmed` where it cannot be read."""
+        try:
+            return order().model_copy(update={"pipeline": pipeline}), None
+        except PortError as problem:
+            try:
+                return self.state(pipeline), problem
+            except PortError as silence:
+                raise Unconfirmed(f"{problem}; and the state cannot be read back: {silence}") from problem
+
+    def _orchestrator(self, pipeline: str) -> tuple[Orchestrator, str]:
+        """The connector of a pipeline, and the pipeline's name there."""
         record = self.pipeline(pipeline)
         if record is None:
             raise PortError(f"no pipeline is called {pipeline!r}; check the name, or send its record first")
@@ -66,4 +100,4 @@ class Pipelines:
                 f"{pipeline!r} runs on the orchestrator {record.orchestrator!r}, to which there is no connection; "
                 f"connected are: {known}. Add it to the settings"
             )
-        return self._orchestrators[record.orchestrator]
+        return self._orchestrators[record.orchestrator], record.orchestrator_id or pipeline

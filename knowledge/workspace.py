@@ -8,12 +8,14 @@ from pathlib import Path
 from knowledge.alerts import Alerts
 from knowledge.artifacts import Artifacts
 from knowledge.compared_weights import ComparedWeights
+from knowledge.connectors.connect import connect
+from knowledge.connectors.connection import EMBEDDED, Connection
 from knowledge.connectors.embedded import EmbeddedOrchestrator
 from knowledge.investigations import InvestigationLog
 from knowledge.lineage import Lineage
 from knowledge.metrics import Metrics
 from knowledge.models import Models
-from knowledge.pipelines import Pipelines
+from knowledge.pipelines import Orchestrator, Pipelines
 from knowledge.profiles import ProfileStore
 from knowledge.programs import SnapshotPrograms
 from knowledge.receiver import Receiver
@@ -52,18 +54,20 @@ class Workspace:
         baseline_days: int = 14,
         samples_kept: int = KEPT,
         factories: Mapping[str, str] | None = None,
+        orchestrators: Mapping[str, Connection] | None = None,
     ) -> "Workspace":
         """Open a data folder. Raises `knowledge.store.StoreError` with the reason and what to do.
 
         `snapshot_roots` are the folders that artifacts may lie in, besides `snapshots/` of the data folder.
         `samples_kept` is how many samples of each model are kept as rows. `factories` are model → function that makes
-        its module.
+        its module. `orchestrators` are the platform's, by the names that pipeline records give them.
         """
         store = Store.open(folder)
         metrics, models, lineage = Metrics(store), Models(store), Lineage(store)
         samples = RecentSamples(folder / SAMPLES, samples_kept)
         training, profiles, alerts = TrainingRuns(store), ProfileStore(folder / PROFILES), Alerts(store)
-        pipelines = Pipelines(store, {"embedded": EmbeddedOrchestrator(folder / ORCHESTRATOR)})
+        connected: dict[str, Orchestrator] = {n: connect(n, one) for n, one in (orchestrators or {}).items()}
+        pipelines = Pipelines(store, {EMBEDDED: EmbeddedOrchestrator(folder / ORCHESTRATOR), **connected})
         artifacts = Artifacts([folder / SNAPSHOTS, *snapshot_roots], models)
         programs = SnapshotPrograms(artifacts, factories)
         ports = Ports(

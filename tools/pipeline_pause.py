@@ -1,5 +1,10 @@
-"""What would happen if a pipeline were paused or resumed: the dry-run plan. Nothing is done here."""
+"""What would happen if a pipeline were paused or resumed, or its runs in flight ended: the dry-run plan.
 
+Nothing is done here. To pause future runs and to end the run in flight are two actions with a plan each: a pause can be
+taken back, an ended run cannot.
+"""
+
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
@@ -9,7 +14,7 @@ from tools.ports import PortError, Ports
 from tools.records import Id, Pipeline, PipelineState
 from tools.stats.lineage_graph import LineageGraph
 
-Action = Literal["pause", "resume"]
+Action = Literal["pause", "resume", "fail_runs"]
 
 
 class PipelinePauseParams(Params):
@@ -20,8 +25,8 @@ class PipelinePauseParams(Params):
 
 
 class PipelinePauseFacts(Facts):
-    """`already` says that the pipeline is in the wanted state; `goes_stale` counts the datasets and models that get
-    nothing new; `stale_after_h` is the longest time until the first missed run, from the schedule."""
+    """`already` says that nothing is left to be done; `goes_stale` counts the datasets and models that get nothing new;
+    `stale_after_h` is the longest time until the first missed run, from the schedule."""
 
     possible: bool | None = None
     already: bool | None = None
@@ -39,6 +44,23 @@ class PipelinePauseResult(Result):
     state_before: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Dependants:
+    """What a pipeline makes: datasets, the models that are fed from them, and those that it trains, with snapshots."""
+
+    datasets: tuple[str, ...]
+    fed: tuple[str, ...]
+    trained: tuple[str, ...]
+    snapshots: dict[str, str]  # model → its newest snapshot, in words
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.fed, *self.trained}))
+
+    def named(self, models: tuple[str, ...]) -> str:
+        return _listed(tuple(f"{m} ({self.snapshots[m]})" if m in self.snapshots else m for m in models))
+
+
 def run(params: PipelinePauseParams, ports: Ports) -> Finding:
     """Reads the pipeline's record, its state from the orchestrator, and what depends on it. Never acts."""
     pipeline = ports.pipelines.pipeline(params.pipeline)
@@ -48,14 +70,14 @@ def run(params: PipelinePauseParams, ports: Ports) -> Finding:
         state = ports.pipelines.state(params.pipeline)
     except PortError as error:
         return _not_possible(f"the state of {params.pipeline} cannot be read: {error}")
-    datasets, models = _dependants(pipeline, ports)
-    already = state.paused is (params.action == "pause")
-    goes_stale = 0 if already or params.action == "resume" else len(datasets) + len(models)
+    found = _dependants(pipeline, ports)
+    already = _is_so(params.action, state)
+    goes_stale = 0 if already or params.action == "resume" else len(found.datasets) + len(found.models)
     plan = PipelinePauseResult(
         action=params.action,
         target=pipeline.pipeline,
-        summary=_summary(params.action, pipeline, already, models),
-        effects=_effects(params.action, pipeline, state, already, datasets, models),
+        summary=_summary(params.action, pipeline, state, already, found),
+        effects=("nothing changes",) if already else _effects(params.action, pipeline, state, found),
         state_before=state.model_dump(mode="json", exclude={"pipeline", "read_at"}),
     )
     source = Source(kind=SourceKind.pipeline, ref=pipeline.pipeline)
@@ -66,60 +88,121 @@ def run(params: PipelinePauseParams, ports: Ports) -> Finding:
             possible=True,
             already=already,
             goes_stale=goes_stale,
-            stale_after_h=pipeline.every_h if goes_stale else None,
+            stale_after_h=_stale_after_h(pipeline, state) if goes_stale else None,
         ),
         result=plan,
         interesting=not already,
         evidence=tuple(Evidence(claim=effect, sources=(source,)) for effect in plan.effects),
         not_checked=()
-        if models
+        if found.models
         else (f"which models depend on {pipeline.pipeline}: none could be found in the lineage",),
     )
 
 
-def _dependants(pipeline: Pipeline, ports: Ports) -> tuple[list[str], list[str]]:
+def _is_so(action: Action, state: PipelineState) -> bool:
+    return not state.active_runs if action == "fail_runs" else state.paused is (action == "pause")
+
+
+def _dependants(pipeline: Pipeline, ports: Ports) -> _Dependants:
     """The datasets that it writes and those made from them, and the models that it trains or feeds."""
     edges = ports.lineage.edges()
-    names = sorted({edge.upstream for edge in edges} | {edge.downstream for edge in edges})
-    jobs = [name for name in names if (node := ports.lineage.node(name)) and node.kind == "job"]
-    graph = LineageGraph(edges, jobs)
-    datasets = {node for written in pipeline.writes for node, _ in graph.downstream(written, ())} - set(jobs)
-    trained = [
-        name
-        for name in ports.lineage.readers(names)
-        if (model := ports.models.model(name)) and model.pipeline == pipeline.pipeline
-    ]
-    return sorted(datasets), sorted({*trained, *ports.lineage.readers(sorted(datasets))})
+    graph = LineageGraph(edges, ())
+    reached = sorted({node for written in pipeline.writes for node, _ in graph.downstream(written, ())})
+    datasets = [name for name in reached if not ((node := ports.lineage.node(name)) and node.kind == "job")]
+    everywhere = sorted({node for edge in edges for node in (edge.upstream, edge.downstream)})
+    known = {name: ports.models.model(name) for name in ports.lineage.readers(everywhere)}
+    trained = sorted(name for name, model in known.items() if model and model.pipeline == pipeline.pipeline)
+    fed = sorted(ports.lineage.readers(datasets))
+    snapshots = {
+        name: f"newest snapshot {newest.snapshot}, published {newest.published_at:%Y-%m-%d %H:%M} UTC"
+        for name in {*trained, *fed}
+        for newest in ports.models.snapshots(name)[-1:]
+    }
+    return _Dependants(tuple(datasets), tuple(fed), tuple(trained), snapshots)
 
 
-def _summary(action: Action, pipeline: Pipeline, already: bool, models: list[str]) -> str:
+def _stale_after_h(pipeline: Pipeline, state: PipelineState) -> float | None:
+    """The time between two runs; without it on record, the time to the next run as the orchestrator plans it."""
+    if pipeline.every_h is not None:
+        return pipeline.every_h
+    if state.next_run_at is None or state.read_at is None:
+        return None
+    return round(max((state.next_run_at - state.read_at).total_seconds() / 3600, 0.0), 1)
+
+
+def _summary(action: Action, pipeline: Pipeline, state: PipelineState, already: bool, found: _Dependants) -> str:
+    name = pipeline.pipeline
+    if action == "fail_runs":
+        if already:
+            return f"no run of {name} is in flight; nothing would change"
+        return f"end {_listed(state.active_runs)} of {name} as failed, so that it writes nothing more"
     if already:
-        return f"{pipeline.pipeline} is {'paused' if action == 'pause' else 'running'} already; nothing would change"
+        return f"{name} is {'paused' if action == 'pause' else 'running'} already; nothing would change"
     if action == "resume":
-        return f"resume {pipeline.pipeline}, so that its scheduled runs start again"
-    whom = f"; {', '.join(models)} would stay on what they have" if models else ""
-    return f"pause {pipeline.pipeline}, so that no new run starts on the present data{whom}"
+        return f"resume {name}, so that its scheduled runs start again"
+    whom = f"; {', '.join(found.models)} would stay on what they have" if found.models else ""
+    return f"pause {name}, so that no new run starts on the present data{whom}"
 
 
-def _effects(
-    action: Action, pipeline: Pipeline, state: PipelineState, already: bool, datasets: list[str], models: list[str]
-) -> tuple[str, ...]:
-    if already:
-        return ("nothing changes",)
-    when = f", the next one at {state.next_run_at:%Y-%m-%d %H:%M} UTC" if state.next_run_at else ""
+def _effects(action: Action, pipeline: Pipeline, state: PipelineState, found: _Dependants) -> tuple[str, ...]:
     if action == "resume":
-        return (f"scheduled runs of {pipeline.pipeline} start again{when}", "pause it again to undo this")
-    effects = [
-        f"no new run of {pipeline.pipeline} starts{when.replace('the next one', 'the next one would have been')}"
-    ]
+        return _resumed(pipeline, state)
+    if action == "fail_runs":
+        return _ended(pipeline, state, found)
+    name = pipeline.pipeline
+    due = f"; the next one would have been at {_time(state)}" if state.next_run_at else ""
+    effects = [f"no new run of {name} starts{due}"]
     if state.active_runs:
         effects.append(f"{_listed(state.active_runs)} in flight goes on: a pause does not stop a run that has started")
-    after = f" within {pipeline.every_h:g} hours" if pipeline.every_h else ", when is not known: it has no schedule"
-    if datasets:
-        effects.append(f"{_listed(datasets)} gets no new data and goes stale{after}")
-    if models:
-        effects.append(f"{_listed(models)} keeps serving its present snapshot, with nothing newer to follow{after}")
-    return (*effects, f"nothing is deleted; resume {pipeline.pipeline} to undo this")
+    after = _when(pipeline, state)
+    if found.datasets:
+        effects.append(f"{_listed(found.datasets)} gets no new data and goes stale{after}")
+    if found.trained:
+        kept = found.named(found.trained)
+        effects.append(f"{kept} keeps serving its present snapshot, with nothing newer to follow{after}")
+    if found.fed:
+        effects.append(f"{found.named(found.fed)} is served features of these data, which get older{after}")
+    return (*effects, _told(pipeline), f"nothing is deleted; resume {name} to undo this")
+
+
+def _resumed(pipeline: Pipeline, state: PipelineState) -> tuple[str, ...]:
+    when = f", the next one at {_time(state)}" if state.next_run_at else ""
+    return (
+        f"scheduled runs of {pipeline.pipeline} start again{when}",
+        _told(pipeline),
+        "pause it again to undo this",
+    )
+
+
+def _ended(pipeline: Pipeline, state: PipelineState, found: _Dependants) -> tuple[str, ...]:
+    runs = _listed(state.active_runs)
+    effects = [f"{runs} is stopped where it is; what it has written so far stays"]
+    if found.datasets:
+        effects.append(f"{_listed(found.datasets)} stays as it is, or half new, until a later run writes it")
+    if found.models:
+        effects.append(f"{found.named(found.models)} gets nothing from this run")
+    if not state.paused:
+        effects.append(f"{pipeline.pipeline} is not paused: its next run starts on schedule")
+    undo = f"this cannot be undone; start a new run of {pipeline.pipeline} in {pipeline.orchestrator} to repeat it"
+    return (*effects, _told(pipeline), undo)
+
+
+def _told(pipeline: Pipeline) -> str:
+    if pipeline.owner:
+        return f"{pipeline.owner} owns {pipeline.pipeline} and is to be told by whoever approves this"
+    return f"who owns {pipeline.pipeline} is not on record, so that nobody can be named to be told"
+
+
+def _when(pipeline: Pipeline, state: PipelineState) -> str:
+    """When a missed run begins to matter: the first one that does not happen."""
+    within = f"within {pipeline.every_h:g} hours" if pipeline.every_h else ""
+    if state.next_run_at:
+        return f" {within}, from {_time(state)} on".replace("  ", " ")
+    return f" {within}" if within else ", when is not known: it has no schedule"
+
+
+def _time(state: PipelineState) -> str:
+    return f"{state.next_run_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _listed(names: list[str] | tuple[str, ...]) -> str:

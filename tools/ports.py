@@ -157,9 +157,17 @@ class PipelinesPort(Protocol):
         """Pause or resume, and answer with the state that was read back. Raises `PortError`."""
         ...
 
+    def fail_runs(self, pipeline: str, runs: Sequence[str]) -> PipelineState:
+        """End these runs before they are through, and answer with the state that was read back. Raises `PortError`."""
+        ...
+
 
 class PortError(Exception):
     """The outside world did not answer; the message says what and what to do."""
+
+
+class Unconfirmed(PortError):
+    """An order was sent, and whether it was carried out cannot be read back."""
 
 
 class UnreadableArtifact(PortError):

@@ -247,10 +247,15 @@ class TrainingRun(Record):
 
 
 class Pipeline(Record):
-    """A scheduled job of an orchestrator; key `pipeline`. Its state is read from the orchestrator, never kept here."""
+    """A scheduled job of an orchestrator; key `pipeline`. Its state is read from the orchestrator, never kept here.
+
+    `orchestrator` is its name in the settings; `orchestrator_id` is what the pipeline is called there, where that is
+    something else.
+    """
 
     pipeline: Id
     orchestrator: str
+    orchestrator_id: Id | None = None
     writes: tuple[Id, ...] = ()
     every_h: float | None = None
     owner: str | None = None

@@ -10,9 +10,11 @@ from assistant.planner.events import Plan
 from tools.ports import Ports
 from tools.records import PipelineState
 
-PAUSE, RESUME = "pause", "resume"
-_PASSING = ("read_at", "next_run_at")
-"""Parts of a pipeline's state that change by themselves, and that a plan does not rest on."""
+PAUSE, RESUME, FAIL_RUNS = "pause", "resume", "fail_runs"
+_RUNS = "active_runs"
+_PASSING = ("read_at", "next_run_at", _RUNS)
+"""Parts of a pipeline's state that change by themselves. A plan does not rest on the first two; runs are looked at one
+by one."""
 
 
 class CannotAct(Exception):
@@ -29,29 +31,53 @@ def make_plan(tool: str, draft: Mapping[str, Any], expires_at: datetime) -> Plan
 
 def read_state(ports: Ports, plan: Plan) -> dict[str, Any]:
     """The state of the plan's target, from the orchestrator, now. Raises `CannotAct` and `PortError`."""
-    if plan.tool != "pipeline_pause" or plan.action not in (PAUSE, RESUME):
+    if plan.tool != "pipeline_pause" or plan.action not in (PAUSE, RESUME, FAIL_RUNS):
         raise CannotAct(f"nothing here can carry out {plan.action!r} of the tool {plan.tool!r}; do it by hand")
     return _as_json(ports.pipelines.state(plan.target))
 
 
 def changed(plan: Plan, state: Mapping[str, Any]) -> list[str]:
-    """What of the state that the plan was made for is not so any more, in words."""
+    """What of the state that the plan was made for is not so any more, in words.
+
+    A run that has ended by itself makes no difference to a pause, but leaves nothing to end. One that has started since
+    makes a difference to both: the plan did not speak of it.
+    """
     kept = [key for key in plan.state_before if key in state and key not in _PASSING]
-    return [
+    found = [
         f"{key} was {plan.state_before[key]} and is {state[key]}"
         for key in kept
         if state[key] != plan.state_before[key]
     ]
+    if plan.action != RESUME and _RUNS in plan.state_before:
+        before, now = _runs(plan.state_before), _runs(state)
+        found += [f"{run} has started" for run in now if run not in before]
+        found += [f"{run} has ended" for run in before if run not in now and plan.action == FAIL_RUNS]
+    return found
 
 
 def is_done(plan: Plan, state: Mapping[str, Any], undo: bool = False) -> bool:
     """Whether the state is what the plan, or its undo, would bring about."""
+    if plan.action == FAIL_RUNS:
+        return not set(_runs(plan.state_before)) & set(_runs(state))
     return bool(state.get("paused")) == _wants_paused(plan, undo)
 
 
 def carry_out(ports: Ports, plan: Plan, undo: bool = False) -> dict[str, Any]:
     """Do it, or undo it, and answer with the state that was read back. Raises `PortError`."""
+    if plan.action == FAIL_RUNS:
+        return _as_json(ports.pipelines.fail_runs(plan.target, _runs(plan.state_before)))
     return _as_json(ports.pipelines.set_paused(plan.target, _wants_paused(plan, undo)))
+
+
+def no_undo(plan: Plan) -> str | None:
+    """Why the plan cannot be undone once it is carried out, or None."""
+    if plan.action == FAIL_RUNS:
+        return "a run that was ended cannot be taken up again; start a new one in the orchestrator"
+    return None
+
+
+def _runs(state: Mapping[str, Any]) -> list[str]:
+    return [str(run) for run in state.get(_RUNS, ())]
 
 
 def _as_json(state: PipelineState) -> dict[str, Any]:

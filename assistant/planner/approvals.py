@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from assistant.planner.actions import CannotAct, carry_out, changed, is_done, read_state
+from assistant.planner.actions import CannotAct, carry_out, changed, is_done, no_undo, read_state
 from assistant.planner.events import ActionApproved, ActionDone, ActionRefused
 from assistant.planner.investigation import Action, Stage, State
 from assistant.planner.journal import Decide, Draft, Journal, draft
 from assistant.planner.refusals import NotNow
-from tools.ports import PortError, Ports
+from tools.ports import PortError, Ports, Unconfirmed
 
 HAWKEYE = "hawkeye"
 """The actor of a refusal that no person made."""
@@ -49,6 +49,8 @@ class Approvals:
         action = self._action(investigation, plan_hash)
         if action.stage in (Stage.proposed, Stage.refused, Stage.approved):
             raise NotNow(f"the plan is {action.stage.value}: there is nothing to undo")
+        if (why := no_undo(action.plan)) is not None:
+            raise NotNow(why)
         if action.stage is Stage.done:
             self._approved(investigation, action, actor, reason, undo=True)
         return self.finish(investigation)
@@ -68,13 +70,22 @@ class Approvals:
         return actions[plan_hash]
 
     def _objection(self, action: Action) -> str | None:
-        """Why the plan must not be carried out any more, or None."""
-        if self._clock() >= action.plan.expires_at:
-            return f"the plan expired at {action.plan.expires_at:%Y-%m-%d %H:%M} UTC; step back to have a new one made"
+        """Why the plan must not be carried out any more, or None.
+
+        What an earlier approval has brought about, although its answer was lost, is no change but the plan itself.
+        """
+        expired = self._clock() >= action.plan.expires_at
+        if expired and not action.sent:
+            return _expired(action)
         try:
-            differences = changed(action.plan, read_state(self._ports, action.plan))
+            state = read_state(self._ports, action.plan)
         except (CannotAct, PortError) as error:
             return str(error)
+        if action.sent and is_done(action.plan, state):
+            return None
+        if expired:
+            return _expired(action)
+        differences = changed(action.plan, state)
         if differences:
             return f"the state has changed since the plan was made ({'; '.join(differences)}); step back for a new one"
         return None
@@ -86,6 +97,9 @@ class Approvals:
             after = read_state(self._ports, action.plan)
             if not is_done(action.plan, after, undo):
                 after = carry_out(self._ports, action.plan, undo)
+        except Unconfirmed as error:
+            unknown = f"approved and sent, but whether it was done is not known: {error}. Approve it again to look"
+            return self._refused(investigation, action, HAWKEYE, unknown)
         except (CannotAct, PortError) as error:
             return self._refused(investigation, action, HAWKEYE, f"approved, but not done: {error}")
         if not is_done(action.plan, after, undo):
@@ -109,3 +123,7 @@ class Approvals:
             return (one,) if now is not None and now.stage is action.stage else ()
 
         return self._journal.append(investigation, decide, self._follow)
+
+
+def _expired(action: Action) -> str:
+    return f"the plan expired at {action.plan.expires_at:%Y-%m-%d %H:%M} UTC; step back to have a new one made"

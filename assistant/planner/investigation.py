@@ -41,12 +41,16 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """A plan, the step that proposed it, and how far it has come. `reason` is that of a refusal."""
+    """A plan, the step that proposed it, and how far it has come. `reason` is that of a refusal.
+
+    `sent` says that it was approved once, so that the orchestrator may have been told, whatever came of it.
+    """
 
     step: str
     plan: Plan
     stage: Stage
     reason: str = ""
+    sent: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,8 @@ def _with_action(state: State, event: ActionProposed | ActionApproved | ActionDo
     before = state.actions.get(event.plan_hash)
     if before is None:
         return state
-    after = replace(before, stage=_stage(before, event), reason=getattr(event, "reason", ""))
+    sent = before.sent or isinstance(event, ActionApproved)
+    after = replace(before, stage=_stage(before, event), reason=getattr(event, "reason", ""), sent=sent)
     return replace(state, actions={**state.actions, event.plan_hash: after})
 
 

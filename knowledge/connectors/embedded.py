@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,6 +77,15 @@ class EmbeddedOrchestrator:
         with self._lock:
             book = self._read()
             self._entry(book, pipeline).paused = paused
+            self._write(book)
+        return self.state(pipeline)
+
+    def fail_runs(self, pipeline: str, runs: Sequence[str]) -> PipelineState:
+        """End these runs, and answer with the state that is then read back. Raises `PortError`."""
+        with self._lock:
+            book = self._read()
+            entry = self._entry(book, pipeline)
+            entry.active_runs = tuple(run for run in entry.active_runs if run not in runs)
             self._write(book)
         return self.state(pipeline)
 

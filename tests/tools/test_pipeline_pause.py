@@ -1,11 +1,9 @@
-"""pipeline_pause plans and never acts; graph_walk says that it is not there."""
+"""pipeline_pause plans and never acts."""
 
 from datetime import UTC, datetime
 
 from tests.tools.ports import InMemoryLineage, InMemoryModels, InMemoryPipelines, InMemoryPorts
 from tools.contract import Finding, Status
-from tools.graph_walk import TOOL as GRAPH_WALK
-from tools.graph_walk import GraphWalkParams
 from tools.pipeline_pause import TOOL, PipelinePauseParams
 from tools.records import Feature, LineageEdge, LineageNode, Model, Pipeline, PipelineState
 
@@ -76,11 +74,3 @@ def test_no_pipeline_and_a_silent_orchestrator_are_no_data() -> None:
     for found, reason in ((unknown, "no pipeline is called"), (silent, "does not answer")):
         assert (found.status, found.facts["possible"]) == (Status.no_data, False)
         assert reason in found.headline
-
-
-def test_graph_walk_is_declared_and_not_available() -> None:
-    assert GRAPH_WALK.unavailable is not None
-    assert GRAPH_WALK.unavailable.startswith("not available in this version")
-    found = GRAPH_WALK.run(GraphWalkParams(snapshot="dcn/1"), world())
-    assert found.status is Status.no_data
-    assert found.not_checked
