@@ -63,11 +63,12 @@ def _moves(history: Floats, now: Floats) -> bool:
 
 @dataclass(frozen=True)
 class _Look:
-    """A matrix: z of each column, its furthest one in scales of that of earlier days, and theirs in `earlier`."""
+    """A matrix: z of each column, the shift of the furthest one with its scale, as plain logarithms, how far it is in
+    scales of that of earlier days (`standing`), and theirs in `earlier`."""
 
     z: Floats
-    shift: Floats
-    scale: Floats
+    shift: float
+    scale: float
     standing: float
     earlier: Floats
     limit: float
@@ -81,14 +82,13 @@ class _Look:
     def told(self, name: str, p_value: float) -> LoneColumn:
         days = len(self.earlier)
         place = int(np.argmax(np.abs(self.z)))
-        half = float(stats.t.isf(0.025, min(days - 1.0, HEAVIEST_DF)) * self.scale[place] * math.sqrt(1 + 1 / days))
-        shift = float(self.shift[place])
+        half = float(stats.t.isf(0.025, min(days - 1.0, HEAVIEST_DF)) * self.scale * math.sqrt(1 + 1 / days))
         return LoneColumn(
             matrix=name,
             column=place,
-            shift=shift,
-            low=shift - half,
-            high=shift + half,
+            shift=self.shift,
+            low=self.shift - half,
+            high=self.shift + half,
             z=float(abs(self.z[place])),
             alone=self.alone,
             limit=self.limit,
@@ -98,20 +98,22 @@ class _Look:
 
 
 def _look(history: Floats, now: Floats) -> _Look:
-    past, today = _pattern(history), _pattern(now[None])[0]
+    past, today = _pattern(history, STILL), _pattern(now[None], STILL)[0]
     shift, scale = _depart(past, today)
     furthest = np.log([_furthest(*_depart(np.delete(past, day, 0), past[day])) for day in range(len(past))])
     spread = max(float(furthest.std(ddof=1)), LEAST_SPREAD)
     z = shift / scale
     standing = (math.log(max(float(np.abs(z).max()), 1e-9)) - float(furthest.mean())) / spread
     earlier = (furthest - furthest.mean()) / spread
-    return _Look(z, shift, scale, standing, earlier, float(np.exp(furthest.max())))
+    place = int(np.argmax(np.abs(z)))
+    plain, spread_of = _depart(_pattern(history, 1e-9), _pattern(now[None], 1e-9)[0])
+    return _Look(z, float(plain[place]), float(spread_of[place]), standing, earlier, float(np.exp(furthest.max())))
 
 
-def _pattern(norms: Floats) -> Floats:
+def _pattern(norms: Floats, still: float) -> Floats:
     """The logarithm of each column's update, from the median column of the day; float64[n, C]."""
     size = np.sqrt(np.mean(np.square(norms), axis=1, keepdims=True))
-    logs = np.log(norms / size + STILL)
+    logs = np.log(norms / size + still)
     pattern: Floats = logs - np.median(logs, axis=1, keepdims=True)
     return pattern
 

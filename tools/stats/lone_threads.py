@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def lone_threads() -> Iterator[Executor]:
-    """A thread for each processor that this process may use, for many small pieces of work.
+def lone_threads(most: int) -> Iterator[Executor]:
+    """A thread for each processor that this process may use, and at most `most`, for many small pieces of work.
 
     By itself torch splits each operation among the processors and waits for all of them at its end: with another
     process on one of them that took thirty times as long. In torch the number of threads belongs to a thread; a
@@ -17,7 +17,8 @@ def lone_threads() -> Iterator[Executor]:
     """
     import torch
 
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = max(1, min(processors, most))
     ready = threading.Barrier(count + 1)
     usual = torch.get_num_threads()
 

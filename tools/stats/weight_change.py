@@ -15,6 +15,7 @@ from tools.stats.tensor_pass import Pass
 
 Weights = Mapping[str, np.ndarray]
 TENSORS_AHEAD = 4
+ELEMENTS_A_THREAD = 1 << 21  # a thread is not started for less
 VERSION = 1
 """Raise this when a figure of a change is computed in another way: kept texts of another version are of no use."""
 
@@ -33,7 +34,8 @@ def weight_change(before: Weights, after: Weights) -> WeightChange:
     same = sorted(name for name in before.keys() & after.keys() if before[name].shape == after[name].shape)
     tensors: dict[str, TensorChange] = {}
     waiting: deque[tuple[str, list[Future[Pass]]]] = deque()
-    with lone_threads() as pool:
+    elements = sum(after[name].size for name in same)
+    with lone_threads(most=elements // ELEMENTS_A_THREAD) as pool:
         for name in same:
             old, new = before[name], after[name]
             waiting.append((name, [pool.submit(part, old, new, number) for number in range(parts(new))]))
