@@ -13,10 +13,11 @@ from typing import Literal, get_args
 
 import torch
 from torch import nn
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from knowledge.exporting.batches import Inputs, called_with, dynamic_shapes, one_row_less, open_dimensions, tensors
-from knowledge.exporting.proof import answer, closed, difference, drawn, limited
+from knowledge.exporting.proof import answer, closed, difference, drawn, limited, not_run
 from knowledge.exporting.unfused import unfused_attention
 
 Step = Literal["strict=False", "strict=True", "static batch"]
@@ -89,7 +90,7 @@ def _descend(module: nn.Module, inputs: Inputs, other: Inputs, opened: list[tupl
 
 
 class _Differs(Exception):
-    """The program is not what the module is."""
+    """The program is not what the module is, or nothing that can be run here."""
 
 
 def _dynamic(
@@ -113,12 +114,14 @@ def _exported(module: nn.Module, inputs: Inputs, shapes: object = None, *, stric
 def _without_mutation(program: ExportedProgram) -> ExportedProgram:
     """Operators that write into their inputs become ones that do not: a graph's edges then say all that happens."""
     calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
-    writes = any(call._schema.is_mutable for call in calls if isinstance(call, torch._ops.OpOverload))
+    writes = any(call._schema.is_mutable for call in calls if isinstance(call, OpOverload))
     return program.run_decompositions({}) if writes else program
 
 
 def _proven(module: nn.Module, program: ExportedProgram, batches: list[Inputs]) -> ExportedProgram:
-    """The program, where it answers on all batches as the module does. Raises `_Differs`."""
+    """The program, where it can be run and answers on all batches as the module does. Raises `_Differs`."""
+    if reason := not_run(program):
+        raise _Differs(reason)
     runs = program.module()
     for batch in batches:
         if reason := difference(answer(module, batch), answer(runs, batch)):

@@ -6,14 +6,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from knowledge.exporting.batches import Inputs, called_with
 from tools.program.interpreter import SEED
+from tools.program.operators import ALLOWED
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """Kernels may add in another order: so much may an output differ, of its own size and of the tensor's largest value."""
+
+
+TAKEN_APART = "operator.getitem"
+"""Takes one of several outputs; in a file these have names of their own."""
 
 
 def answer(module: Any, inputs: Inputs) -> list[Any]:
@@ -33,6 +39,14 @@ def drawn(module: nn.Module, inputs: Inputs) -> str | None:
     """How a module's answers to the same rows differ, where it draws random numbers of torch's; None otherwise."""
     with torch.random.fork_rng(devices=[]):
         return difference(_answer(module, inputs), _answer(module, inputs))
+
+
+def not_run(program: ExportedProgram) -> str | None:
+    """The operators of a program that are not run where snapshots are examined; None where all are."""
+    calls = {node.target for node in program.graph.nodes if node.op == "call_function"}
+    names = {str(c) if isinstance(c, OpOverload) else f"{c.__module__}.{c.__name__}".removeprefix("_") for c in calls}
+    refused = sorted(names - ALLOWED - {TAKEN_APART})
+    return f"it calls operators that are not run here: {', '.join(refused)}" if refused else None
 
 
 def closed(program: ExportedProgram, opened: list[tuple[int, ...]]) -> str | None:

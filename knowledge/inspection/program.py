@@ -17,6 +17,7 @@ from knowledge.inspection.modules import modules_of
 from knowledge.inspection.views import ColumnView, InputView, Inspection, TensorView
 from knowledge.pt2.archive import REFUSED, Archive, Refused, Strict, open_archive
 from knowledge.pt2.columns import read_columns
+from knowledge.pt2.inlining import GRADIENT_SWITCH
 from knowledge.pt2.program import MODEL, program_of
 from knowledge.pt2.tensors import CONFIGS, read_tensors
 from tools.program.graph import Program
@@ -79,11 +80,11 @@ class _Findings:
     def operators(self) -> dict[str, int]:
         """Operator → how many nodes call it, the commonest first."""
         nodes = self._raw.graph_module.graph.nodes
-        return dict(Counter(node.target.removeprefix("torch.ops.").removeprefix("_") for node in nodes).most_common())
+        return dict(Counter(_operator(node.target) for node in nodes).most_common())
 
     def unknown_operators(self) -> list[str]:
         """What the graph calls and nobody runs here."""
-        return sorted(set(self.operators()) - ALLOWED)
+        return sorted({*self.operators()} - ALLOWED - {_operator(GRADIENT_SWITCH)})
 
     def answer(self, program: Program | None = None) -> Inspection:
         """All of it. Without `program`, the inputs, the outputs and the modules are not known."""
@@ -97,11 +98,17 @@ class _Findings:
             outputs=program.outputs if program else (),
             tensors=self._tensors,
             modules=tuple(modules_of(values, program)),
-            operators=self.operators(),
+            operators=dict(Counter(node.operator for node in program.nodes).most_common())
+            if program
+            else self.operators(),
             notes=program.notes if program else (),
             private=tuple(self._private),
             refused=tuple(self._refused),
         )
+
+
+def _operator(target: str) -> str:
+    return target.removeprefix("torch.ops.").removeprefix("_")
 
 
 class _RawNode(Strict):

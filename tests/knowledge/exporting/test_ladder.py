@@ -93,6 +93,16 @@ def test_the_graph_writes_nothing_in_place() -> None:
     assert not any(call._schema.is_mutable for call in calls if isinstance(call, torch._ops.OpOverload))
 
 
+def test_a_graph_that_is_not_run_here_is_not_taken() -> None:
+    class Mixed(nn.Module):
+        def forward(self, dense: Tensor) -> Tensor:
+            with torch.autocast("cpu", torch.bfloat16):
+                return dense @ dense.T
+
+    with pytest.raises(NotExportable, match=r"not run here: torch\.ops\.higher_order\.wrap_with_autocast"):
+        export(Mixed(), ROWS)
+
+
 def test_parts_without_gradients_and_attention_leave_a_flat_graph_of_their_operators() -> None:
     class Frozen(nn.Module):
         def __init__(self) -> None:
