@@ -15,6 +15,7 @@ from tests.tools.program.exported import export
 from tools.program.description import LEVELS, describe
 from tools.program.graph import Node, Program
 from tools.program.interpreter import Interpreter
+from tools.program.second_tier import MOST_SAMPLED, SecondTier
 from tools.program.tensor_statistics import CHUNK, FirstTier, Range, range_of
 from tools.program.values import is_view, output_names
 
@@ -178,3 +179,42 @@ def test_channels_of_images_are_planes() -> None:
     image = torch.zeros(2, 3, 4, 4)
     image[:, 1] = 5
     assert describe(image).channels.mean.tolist() == [0, 5, 0]
+
+
+@pytest.mark.parametrize("everything_too", [False, True])
+def test_the_second_tier_of_a_run_equals_numpy(everything: Program, everything_too: bool) -> None:
+    """Joined values and integers too. Of 300 rows each value has few enough elements to be sampled whole, or not."""
+    generator = torch.Generator().manual_seed(3)
+    dense = 100 + torch.randn(300, 4, generator=generator)
+    inputs = (dense, torch.randint(0, 9, (300, 3), generator=generator))
+    tier = SecondTier(everything, everything_too)
+    Interpreter(everything).run(inputs, watch=tier)
+    found, wanted = tier.statistics(tier.ranges()), kept(everything, inputs)
+    relus = {name for node in everything.nodes if "relu" in node.operator for name in output_names(node)}
+    assert set(found) == (
+        set(wanted) - {"fft_fft"} if everything_too else relus
+    )  # complex ones are left to the first tier
+    for name, statistics in found.items():
+        value = wanted[name].astype(np.float64)
+        assert statistics.elements == value.size
+        assert statistics.zeros == pytest.approx((value == 0).mean())
+        assert statistics.mean == pytest.approx(value.mean(), rel=1e-5)
+        assert statistics.std == pytest.approx(value.std(), rel=1e-4, abs=1e-4)
+        if value.size <= MOST_SAMPLED:
+            assert statistics.quantiles == pytest.approx(np.quantile(value, LEVELS), rel=1e-6)
+        else:
+            assert statistics.sampled <= MOST_SAMPLED
+            assert value.min() <= statistics.quantiles[0] <= statistics.quantiles[-1] <= value.max()
+
+
+def test_channels_of_a_run_equal_those_of_the_exact_description() -> None:
+    line = walked.line("dlrm", 3, seed=1)
+    dense, ids = line.rows(1, 200)
+    inputs = (torch.from_numpy(dense.astype(np.float32)), torch.from_numpy(ids))
+    tier = SecondTier(line.program, everything=True)
+    Interpreter(line.program).run(inputs, watch=tier)
+    found, wanted = tier.statistics(tier.ranges()), kept(line.program, inputs)
+    for name in ("linear", "relu", "embedding"):
+        exact = describe(torch.from_numpy(wanted[name])).channels
+        np.testing.assert_allclose(found[name].channels.mean, exact.mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found[name].channels.std, exact.std, rtol=1e-3, atol=1e-5)
