@@ -16,6 +16,8 @@ TOOLS = ("snapshot_diff", "graph_walk", "training_data")
 SURE = {"snapshot_diff": 0.95, "graph_walk": 0.9, "training_data": 0.95}
 """How sure a tool must be before its word opens an investigation: what is estimated anew for every snapshot is wrong
 now and then, and must be surer than what was counted on rows."""
+ALONE = ("one_tensor", "feature_scale", "other_pattern", "small_updates")
+"""Stories of snapshot_diff that healthy days tell too, now and then, and as surely: something else has to agree."""
 
 Params = Mapping[str, Any]
 
@@ -55,19 +57,24 @@ def judge(findings: Sequence[Finding]) -> tuple[CheckOutcome, tuple[str, ...]]:
 
     Nothing is called healthy by a check that could not be made, and nothing suspicious for want of data.
     """
-    accusing = [finding for finding in findings if accuses(finding)]
-    open_ = [finding for finding in findings if not (accuses(finding) or clears(finding))]
-    reasons = tuple(f"{finding.tool}: {_said(finding)}" for finding in (*accusing, *open_))
+    accusing = [finding for finding in findings if accuses(finding, findings)]
+    open_ = [finding for finding in findings if finding not in accusing and not clears(finding)]
+    said = [finding.headline for finding in accusing] + [_left_open(finding) for finding in open_]
+    reasons = tuple(f"{finding.tool}: {text}" for finding, text in zip((*accusing, *open_), said, strict=True))
     if accusing:
         return CheckOutcome.suspicious, reasons
     return (CheckOutcome.not_checked if open_ else CheckOutcome.healthy), reasons
 
 
-def accuses(finding: Finding) -> bool:
-    """Whether a tool is sure of a fault, and of one that came with this snapshot."""
+def accuses(finding: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether a tool is sure of a fault that came with this snapshot, and is believed: by itself, or with another of
+    the `findings` that points to a fault as well."""
     confidence = number(finding.facts.get("confidence"))
     is_sure = confidence is not None and confidence >= SURE[finding.tool]
-    return _points_to_a_fault(finding) and is_sure and not _was_there_before(finding)
+    if not (_points_to_a_fault(finding) and is_sure) or _was_there_before(finding):
+        return False
+    others = (other for other in findings if other.tool != finding.tool and not _was_there_before(other))
+    return finding.facts.get("story") not in ALONE or any(map(_points_to_a_fault, others))
 
 
 def clears(finding: Finding) -> bool:
@@ -90,9 +97,12 @@ def _was_there_before(finding: Finding) -> bool:
     return finding.facts.get("new") is False
 
 
-def _said(finding: Finding) -> str:
-    if not _points_to_a_fault(finding) or accuses(finding):
+def _left_open(finding: Finding) -> str:
+    """Why a finding neither accuses nor clears."""
+    if not _points_to_a_fault(finding):
         return finding.headline
     if _was_there_before(finding):
         return f"{finding.headline} (the snapshot before it does the same on these rows)"
+    if finding.facts.get("story") in ALONE:
+        return f"{finding.headline} (nothing else agrees, and this happens on healthy days now and then)"
     return f"{finding.headline} (but this is not sure enough to act on)"

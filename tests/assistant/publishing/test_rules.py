@@ -1,7 +1,7 @@
 """What the answers of the three tools make of a snapshot: sure faults accuse, missing answers never do."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -10,6 +10,7 @@ from knowledge.snapshot_check import CheckOutcome
 from tools.contract import Finding, Status
 from tools.records import Snapshot, TrainingRun
 from tools.registry import all_tools
+from tools.stats.weight_story import StoryName
 
 AT = datetime(2013, 5, 4, 9, tzinfo=UTC)
 SNAPSHOT = Snapshot(snapshot="dcn/4", model="dcn", published_at=AT)
@@ -71,6 +72,26 @@ def test_rows_that_break_the_snapshot_before_as_well_are_not_its_fault() -> None
     outcome, reasons = rules.judge(findings(graph_walk={"bad": True, "new": False, "confidence": 0.99}))
     assert outcome is CheckOutcome.not_checked
     assert "does the same on these rows" in reasons[0]
+
+
+@pytest.mark.parametrize("story", rules.ALONE)
+def test_a_part_that_moved_alone_needs_another_witness(story: str) -> None:
+    alone = {"unusual": True, "story": story, "confidence": 0.99}
+    outcome, reasons = rules.judge(findings(snapshot_diff=alone))
+    assert outcome is CheckOutcome.not_checked
+    assert "nothing else agrees" in reasons[0]
+    agreeing: list[dict[str, dict[str, Any]]] = [
+        {"graph_walk": {"bad": True, "new": True, "confidence": 0.5}},
+        {"training_data": {"curve_problem": "diverged", "confidence": 0.6}},
+    ]
+    for witness in agreeing:
+        assert rules.judge(findings(snapshot_diff=alone, **witness))[0] is CheckOutcome.suspicious
+    same_before = {"bad": True, "new": False, "confidence": 0.99}
+    assert rules.judge(findings(snapshot_diff=alone, graph_walk=same_before))[0] is CheckOutcome.not_checked
+
+
+def test_every_story_that_needs_a_witness_is_one_that_is_told() -> None:
+    assert set(rules.ALONE) < set(get_args(StoryName))
 
 
 def test_the_questions_are_what_the_tools_take() -> None:
