@@ -5,6 +5,7 @@ together. A row is known by its fingerprint, so nothing that is there twice, aft
 counts twice. Only what a run needs is kept: time, snapshot, features and prediction; no request id, label or segment.
 """
 
+import hashlib
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -120,9 +120,13 @@ class RecentSamples:
             np.concatenate([np.arange(length) for length in lengths]),
         )
 
-    def _write(self, model: str, table: pa.Table) -> None:
-        with replaced(self._of(model) / f"{uuid4().hex}.parquet") as file:
-            pq.write_table(table.sort_by(_ORDER), file, compression="zstd", row_group_size=_ROW_GROUP)
+    def _write(self, model: str, table: pa.Table) -> Path:
+        """A file is named by the rows that it holds, so that the same samples make the same folder."""
+        ordered = table.sort_by(_ORDER)
+        path = self._of(model) / f"{hashlib.sha256(ordered[PRINT].to_numpy().tobytes()).hexdigest()[:32]}.parquet"
+        with replaced(path) as file:
+            pq.write_table(ordered, file, compression="zstd", row_group_size=_ROW_GROUP)
+        return path
 
     def _write_together(self, model: str) -> None:
         """One file instead of many, with what is still to be kept. After a crash in between, rows are there twice,
@@ -131,9 +135,10 @@ class RecentSamples:
         tables = list(_tables(kept))
         lists = {field.name for table in tables for field in table.schema if is_list(field.type)}
         alike = [with_lists(table, lists) for table in tables]
-        self._write(model, pa.concat_tables(alike, promote_options="permissive"))
+        written = self._write(model, pa.concat_tables(alike, promote_options="permissive"))
         for path in kept.files:
-            path.unlink()
+            if path != written:
+                path.unlink()
 
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:

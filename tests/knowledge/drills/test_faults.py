@@ -14,6 +14,7 @@ CAUSES = {
     "weather_join": "data.upstream_code_change",
     "learning_rate": "training.learning_rate",
     "label_corruption": "training_data.label_corruption",
+    "broken_table": "snapshot.broken_weights",
     "traffic_mix": "traffic.mix_shift",
     "nothing": "none.no_fault",
     "storm": "none.real_world_shift",
