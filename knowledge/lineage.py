@@ -1,7 +1,7 @@
 """Lineage: datasets and jobs, how data looked after each run, and what changed from one run of a job to the next."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -11,11 +11,13 @@ from sqlite_utils import Database
 
 from knowledge.ingest.openlineage import RunSeen, Statement, Translated
 from knowledge.store import Store
+from tools.ports import Direction
 from tools.records import (
     Change,
     ChangeKind,
     ColumnStatistics,
     DatasetStatistics,
+    JobRun,
     LineageEdge,
     LineageNode,
     Window,
@@ -42,19 +44,48 @@ class Lineage:
         self._store.write(lambda db: _receive(db, translated))
 
     def node(self, node: str) -> LineageNode | None:
-        rows = self._store.reader().query("select node, kind, owner from lineage_nodes where node = ?", [node])
-        return next((LineageNode.model_validate(row) for row in rows), None)
+        return self.known([node]).get(node)
+
+    def known(self, nodes: Sequence[str]) -> Mapping[str, LineageNode]:
+        """Those of `nodes` that are known, by name and sorted."""
+        rows = self._store.reader().query(
+            "select node, kind, owner from lineage_nodes where node in (select value from json_each(?)) order by node",
+            [json.dumps(list(nodes))],
+        )
+        return {row["node"]: LineageNode.model_validate(row) for row in rows}
 
     def edges(self) -> Sequence[LineageEdge]:
         """All edges, in the order of their ends and columns."""
-        rows = self._store.reader().query(
-            "select * from lineage_edges order by upstream, downstream, upstream_column, downstream_column"
-        )
-        return [LineageEdge.model_validate({name: value or None for name, value in row.items()}) for row in rows]
+        return self._edges("true")
 
     def edges_at(self, nodes: Sequence[str]) -> Sequence[LineageEdge]:
         """The edges that begin or end at one of `nodes`, in the same order."""
-        return [edge for edge in self.edges() if edge.upstream in nodes or edge.downstream in nodes]
+        among = "in (select value from json_each(:nodes))"
+        return self._edges(f"upstream {among} or downstream {among}", nodes)
+
+    def reach(self, nodes: Sequence[str], direction: Direction, hops: int | None = None) -> Sequence[LineageEdge]:
+        """The edges on all ways that lead from `nodes` against the flow or with it, in the same order.
+
+        Breadth first, so that an edge counts by the shortest way to it; a circle ends where it closes.
+        """
+        near, far = ("downstream", "upstream") if direction == "upstream" else ("upstream", "downstream")
+        found: set[LineageEdge] = set()
+        seen, front = {*nodes}, {*nodes}
+        while front and hops != 0:
+            taken = self._edges(f"{near} in (select value from json_each(:nodes))", sorted(front))  # noqa: S608
+            found.update(taken)
+            front = {getattr(edge, far) for edge in taken} - seen
+            seen |= front
+            hops = None if hops is None else hops - 1
+        return sorted(found, key=_ends)
+
+    def _edges(self, where: str, nodes: Sequence[str] = ()) -> list[LineageEdge]:
+        rows = self._store.reader().query(
+            f"select * from lineage_edges where {where} "  # noqa: S608 - our own text
+            "order by upstream, downstream, upstream_column, downstream_column",
+            {"nodes": json.dumps(list(nodes))},
+        )
+        return [LineageEdge.model_validate({name: value or None for name, value in row.items()}) for row in rows]
 
     def statistics(self, node: str, window: Window) -> Sequence[DatasetStatistics]:
         """Oldest first."""
@@ -72,11 +103,33 @@ class Lineage:
         )
         return [Change.model_validate({**row, "ts": _time(row["ts"])}) for row in rows]
 
+    def runs(self, job: str, window: Window) -> Sequence[JobRun]:
+        """Those that started in `window`, oldest first."""
+        rows = self._store.reader().query(
+            "select * from lineage_runs where job = ? and started_at >= ? and started_at < ? order by started_at, run",
+            [job, ceil(window.start.timestamp()), ceil(window.end.timestamp())],
+        )
+        return [_job_run(row) for row in rows]
+
     def readers(self, nodes: Sequence[str]) -> Sequence[str]:
         """The models with a feature that is read from one of `nodes`, sorted."""
         wanted = set(nodes)
         rows = self._store.reader().query("select model, json_extract(record, '$.node') as node from features")
         return sorted({row["model"] for row in rows if row["node"] in wanted})
+
+
+def _ends(edge: LineageEdge) -> tuple[str, str, str, str]:
+    return (edge.upstream, edge.downstream, edge.upstream_column or "", edge.downstream_column or "")
+
+
+def _job_run(row: dict[str, Any]) -> JobRun:
+    return JobRun(
+        job=row["job"],
+        run=row["run"].removeprefix(f"{row['job']}/"),
+        state=row["state"],
+        started_at=_time(row["started_at"]),
+        ended_at=_time(row["ended_at"]) if row["ended_at"] else None,
+    )
 
 
 def _time(ts: int) -> datetime:

@@ -8,7 +8,7 @@ from tools.contract import Facts, Finding, Params, Result, Status, Tool
 from tools.evidence import Chart, Evidence, Source, SourceKind
 from tools.numbers import Num
 from tools.ports import Ports
-from tools.records import Change, Id, Utc, Window
+from tools.records import Change, NodeId, Utc, Window
 from tools.stats import lineage_report as report
 from tools.stats.dataset_health import Anomaly, Series, columns_of, health, shape, split
 from tools.stats.lineage_graph import LineageGraph, Place
@@ -23,7 +23,7 @@ UNCHECKED_PARENT, EARLIER_CHANGE, NO_CHANGE, OTHER_ROOTS = 0.7, 0.8, 0.75, 0.6
 class LineageWalkParams(Params):
     """The dataset that the feature is read from and its column there; without a column all of them are looked at."""
 
-    node: Id
+    node: NodeId
     column: str | None = None
     window: Window
     baseline: Window

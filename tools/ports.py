@@ -7,7 +7,7 @@ where there is nothing, and never invents a zero.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tools.records import (
     Cube,
     DatasetStatistics,
     Feature,
+    JobRun,
     LineageEdge,
     LineageNode,
     Model,
@@ -31,6 +32,7 @@ from tools.records import (
 from tools.stats.profile import Profile
 
 T = TypeVar("T")
+Direction = Literal["upstream", "downstream"]
 
 
 class MetricsPort(Protocol):
@@ -121,9 +123,20 @@ class LineagePort(Protocol):
     """Where data comes from, how it looked, and what changed."""
 
     def node(self, node: str) -> LineageNode | None: ...
+    def known(self, nodes: Sequence[str]) -> Mapping[str, LineageNode]:
+        """Those of these nodes that are known, by name."""
+        ...
+
     def edges(self) -> Sequence[LineageEdge]: ...
     def edges_at(self, nodes: Sequence[str]) -> Sequence[LineageEdge]:
         """The edges that begin or end at one of these nodes."""
+        ...
+
+    def reach(self, nodes: Sequence[str], direction: Direction, hops: int | None = None) -> Sequence[LineageEdge]:
+        """The edges on all ways that lead from these nodes against the flow or with it, `hops` edges far or to the end.
+
+        Each edge once, however the ways cross or close to a circle.
+        """
         ...
 
     def statistics(self, node: str, window: Window) -> Sequence[DatasetStatistics]:
@@ -131,6 +144,10 @@ class LineagePort(Protocol):
         ...
 
     def changes(self, node: str, window: Window) -> Sequence[Change]: ...
+    def runs(self, job: str, window: Window) -> Sequence[JobRun]:
+        """The runs of a job that started in a window, oldest first."""
+        ...
+
     def readers(self, nodes: Sequence[str]) -> Sequence[str]:
         """The models with a feature that is read from one of these datasets, sorted."""
         ...

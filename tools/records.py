@@ -22,6 +22,8 @@ def _as_utc(value: datetime) -> datetime:
 
 Utc = Annotated[datetime, AfterValidator(_as_utc)]
 Id = Annotated[str, Field(min_length=1, max_length=200)]
+NodeId = Annotated[str, Field(min_length=1, max_length=1000)]
+"""A lineage node, `namespace:name`. Paths of tables are longer than what people choose as ids."""
 
 
 class Record(BaseModel):
@@ -125,7 +127,7 @@ class Feature(Record):
     model: Id
     feature: Id
     kind: Literal["dense", "categorical"]
-    node: Id | None = None
+    node: NodeId | None = None
     column: str | None = None
 
 
@@ -137,7 +139,10 @@ class Histogram(Record):
 
 
 class ColumnStatistics(Record):
-    """Statistics of one column of a dataset over one run (OpenLineage dataQualityMetrics, variance and histogram)."""
+    """Statistics of one column of a dataset over one run (OpenLineage dataQualityMetrics, variance and histogram).
+
+    `quantiles` are by their share, "0.5" for the median.
+    """
 
     null_count: int | None = None
     distinct_count: int | None = None
@@ -145,6 +150,7 @@ class ColumnStatistics(Record):
     max: Num | None = None
     mean: Num | None = None
     variance: Num | None = None
+    quantiles: dict[str, Num] = {}
     histogram: Histogram | None = None
 
 
@@ -157,14 +163,19 @@ class Assertion(Record):
 
 
 class DatasetStatistics(Record):
-    """Statistics of a dataset as written by one run; key (node, ts)."""
+    """Statistics of a dataset as one run of `job` told them; key (node, job, run).
 
-    node: Id
+    `last_updated` is when the rows were last written, where the run says so.
+    """
+
+    node: NodeId
     ts: Utc
+    job: NodeId | None = None
     run: Id | None = None
     row_count: int | None = None
     size_bytes: int | None = None
     file_count: int | None = None
+    last_updated: Utc | None = None
     columns: dict[str, ColumnStatistics] = {}
     assertions: tuple[Assertion, ...] = ()
 
@@ -180,7 +191,7 @@ class ChangeKind(StrEnum):
 class Change(Record):
     """Something about a job or dataset that is not as it was in its previous run."""
 
-    node: Id
+    node: NodeId
     ts: Utc
     kind: ChangeKind
     before: str
@@ -193,18 +204,37 @@ class Change(Record):
 class LineageNode(Record):
     """A dataset or a job, `namespace:name`; key `node`."""
 
-    node: Id
+    node: NodeId
     kind: Literal["dataset", "job"]
     owner: str | None = None
 
 
 class LineageEdge(Record):
-    """Data flows from `upstream` to `downstream`; with columns where column lineage is known."""
+    """Data flows from `upstream` to `downstream`; with columns where column lineage is known.
 
-    upstream: Id
-    downstream: Id
+    `seen_at` is the hour in which an event last said so: an input that a job gave up long ago is told by it.
+    """
+
+    upstream: NodeId
+    downstream: NodeId
     upstream_column: str | None = None
     downstream_column: str | None = None
+    seen_at: Utc | None = None
+
+
+class JobRun(Record):
+    """A run of a job as merged from its events; key (job, run).
+
+    `state` is OpenLineage's. The nominal times are those that an orchestrator gave it to work on.
+    """
+
+    job: NodeId
+    run: Id
+    state: Literal["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]
+    started_at: Utc
+    ended_at: Utc | None = None
+    nominal_start: Utc | None = None
+    nominal_end: Utc | None = None
 
 
 class PartitionRead(Record):

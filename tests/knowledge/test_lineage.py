@@ -1,7 +1,7 @@
 """Lineage on the real store: what an event says is found again, and late, repeated or shuffled events do no harm."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from knowledge.ingest.openlineage import translate
 from knowledge.lineage import Lineage
 from knowledge.models import Models
 from knowledge.store import Store
-from tools.records import ChangeKind, Feature, Window
+from tools.records import ChangeKind, Feature, LineageEdge, Window
 
 START = datetime(2013, 5, 4, tzinfo=UTC)
 ALL = Window(start=START - timedelta(days=9), end=START + timedelta(days=9))
@@ -125,3 +125,56 @@ def test_the_models_that_read_a_dataset(store: Store) -> None:
         models.put_features([Feature(model=model, feature="f", kind="dense", node=node, column="f")])
     assert Lineage(store).readers(["flights:x"]) == ["a", "b"]
     assert Lineage(store).readers([]) == []
+
+
+def chain(store: Store, *links: tuple[str, str]) -> Lineage:
+    """Jobs that read one dataset and write one, each named by both."""
+    lineage = Lineage(store)
+    for source, target in links:
+        sent = event(0, f"{source}{target}")
+        sent["job"]["name"] = f"{source}>{target}"
+        sent["inputs"], sent["outputs"] = (
+            [{"namespace": "f", "name": source}],
+            [{"namespace": "f", "name": target}],
+        )
+        lineage.receive(translate(sent))
+    return lineage
+
+
+def ends(edges: Sequence[LineageEdge]) -> list[str]:
+    return [f"{e.upstream.split(':')[1]} {e.downstream.split(':')[1]}" for e in edges]
+
+
+def test_the_ways_that_lead_from_a_node(store: Store) -> None:
+    lineage = chain(store, ("a", "b"), ("b", "c"), ("x", "c"), ("c", "d"))
+    assert ends(lineage.reach(["f:c"], "upstream", 1)) == ["b>c c", "x>c c"]
+    assert ends(lineage.reach(["f:c"], "upstream")) == ["a a>b", "b b>c", "x x>c", "a>b b", "b>c c", "x>c c"]
+    assert ends(lineage.reach(["f:c"], "downstream")) == ["c c>d", "c>d d"]
+    assert ends(lineage.edges_at(["f:a"])) == ["a a>b"]
+    assert lineage.reach(["f:nowhere"], "upstream") == lineage.reach([], "downstream") == []
+    assert lineage.reach(["f:c"], "upstream", 0) == []
+
+
+def test_a_circle_ends_where_it_closes(store: Store) -> None:
+    lineage = chain(store, ("a", "b"), ("b", "a"), ("b", "b"))
+    assert len(lineage.reach(["f:a"], "upstream")) == len(lineage.reach(["f:a"], "downstream")) == 6
+
+
+def test_the_nodes_that_are_known(store: Store) -> None:
+    known = chain(store, ("a", "b")).known(["f:b", "f:a", "f:nowhere", "flights:a>b", "f:a"])
+    assert {name: node.kind for name, node in known.items()} == {
+        "f:a": "dataset",
+        "f:b": "dataset",
+        "flights:a>b": "job",
+    }
+    assert [*known] == sorted(known)
+
+
+def test_the_runs_of_a_job(store: Store) -> None:
+    lineage = Lineage(store)
+    for sent in EVENTS:
+        lineage.receive(translate(sent))
+    runs = lineage.runs("flights:job.join", Window(start=START, end=START + timedelta(hours=12)))
+    assert [(r.run, r.state) for r in runs] == [("r1", "COMPLETE"), ("r2", "COMPLETE")]
+    assert runs[0].ended_at is not None
+    assert runs[0].ended_at - runs[0].started_at == timedelta(minutes=30)

@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tools.ports import PortError, Ports, UnreadableArtifact
+from tools.ports import Direction, PortError, Ports, UnreadableArtifact
 from tools.program.graph import Program
 from tools.records import (
     Change,
     Cube,
     DatasetStatistics,
     Feature,
+    JobRun,
     LineageEdge,
     LineageNode,
     Model,
@@ -173,9 +174,13 @@ class InMemoryLineage:
     all_statistics: list[DatasetStatistics] = field(default_factory=list)
     all_changes: list[Change] = field(default_factory=list)
     all_features: list[Feature] = field(default_factory=list)
+    all_runs: list[JobRun] = field(default_factory=list)
 
     def node(self, node: str) -> LineageNode | None:
         return self.nodes.get(node)
+
+    def known(self, nodes: Sequence[str]) -> Mapping[str, LineageNode]:
+        return {name: self.nodes[name] for name in sorted({*nodes}) if name in self.nodes}
 
     def edges(self) -> Sequence[LineageEdge]:
         return sorted(self.all_edges, key=lambda e: (e.upstream, e.downstream, e.upstream_column or ""))
@@ -183,12 +188,26 @@ class InMemoryLineage:
     def edges_at(self, nodes: Sequence[str]) -> Sequence[LineageEdge]:
         return [e for e in self.edges() if e.upstream in nodes or e.downstream in nodes]
 
+    def reach(self, nodes: Sequence[str], direction: Direction, hops: int | None = None) -> Sequence[LineageEdge]:
+        up, found, front, seen = direction == "upstream", list[LineageEdge](), {*nodes}, {*nodes}
+        while front and hops != 0:
+            taken = [e for e in self.edges() if (e.downstream if up else e.upstream) in front]
+            found += taken
+            front = {e.upstream if up else e.downstream for e in taken} - seen
+            seen |= front
+            hops = None if hops is None else hops - 1
+        return [e for e in self.edges() if e in found]
+
     def statistics(self, node: str, window: Window) -> Sequence[DatasetStatistics]:
         return sorted((s for s in self.all_statistics if s.node == node and window.contains(s.ts)), key=lambda s: s.ts)
 
     def changes(self, node: str, window: Window) -> Sequence[Change]:
         found = [c for c in self.all_changes if c.node == node and window.contains(c.ts)]
         return sorted(found, key=lambda c: (c.ts, c.kind))
+
+    def runs(self, job: str, window: Window) -> Sequence[JobRun]:
+        found = [r for r in self.all_runs if r.job == job and window.contains(r.started_at)]
+        return sorted(found, key=lambda r: (r.started_at, r.run))
 
     def readers(self, nodes: Sequence[str]) -> Sequence[str]:
         return sorted({f.model for f in self.all_features if f.node in nodes})
