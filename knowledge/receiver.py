@@ -21,9 +21,9 @@ from knowledge.models import Models
 from knowledge.pipelines import Pipelines
 from knowledge.profiles import ProfileStore
 from knowledge.samples import RecentSamples
-from knowledge.telemetry import collector
+from knowledge.telemetry.collector import Collector
 from knowledge.training_runs import TrainingRuns
-from tools.records import Cube, Feature, Model, Pipeline, Product, RolloutPoint, Snapshot, TrainingRun, Window
+from tools.records import Cube, Feature, Model, Pipeline, Product, RolloutPoint, Snapshot, Standing, TrainingRun, Window
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -49,8 +49,8 @@ class Receiver:
         baseline: timedelta,
     ) -> None:
         self._metrics, self._models, self._lineage = metrics, models, lineage
-        self._training, self._pipelines, self._profiles = training, pipelines, profiles
-        self._samples, self._alerts, self._baseline = samples, alerts, baseline
+        self._training, self._pipelines, self._alerts, self._baseline = training, pipelines, alerts, baseline
+        self._collector = Collector(profiles, samples, self._categorical, self._stable)
         self._on_new_snapshot: Callable[[Snapshot], None] | None = None
 
     def watch_snapshots(self, on_new: Callable[[Snapshot], None] | None) -> None:
@@ -69,9 +69,11 @@ class Receiver:
         self._models.put_features(_read_all(Feature, rows))
 
     def receive_snapshot(self, payload: object) -> bool:
-        """Whether it is new. Nothing checks it unless somebody watches."""
+        """Whether it is new. Nothing checks it unless somebody watches. A stable one settles the model's bin edges."""
         snapshot, on_new = _read(Snapshot, payload), self._on_new_snapshot
         is_new = self._models.put_snapshot(snapshot, queue_check=on_new is not None)
+        if snapshot.standing is Standing.stable:
+            self._collector.settle(snapshot.model)
         if is_new and on_new is not None:
             on_new(snapshot)
         return is_new
@@ -102,11 +104,11 @@ class Receiver:
 
     def fix_baseline(self, model: str, samples: pa.Table) -> None:
         """Fix the bin edges of a model's profiles from these samples; do it once, before others are folded."""
-        collector.fix_baseline(self._profiles, model, samples)
+        self._collector.fix_baseline(model, samples)
 
     def receive_samples(self, samples: pa.Table) -> None:
         """A batch of prediction samples, folded into profiles; the newest of each model are kept as rows besides."""
-        collector.fold(self._profiles, samples, self._samples)
+        self._collector.fold(samples)
 
     def receive_alert(self, payload: object, now: datetime | None = None) -> list[Alert]:
         """The firing alerts of an Alertmanager webhook payload, stored. Their product and metric must be known.
@@ -128,6 +130,12 @@ class Receiver:
         if alert.metric not in {m.name for m in product.metrics}:
             names = ", ".join(m.name for m in product.metrics)
             raise MalformedPayload(f"{alert.product} has no metric {alert.metric!r}; it has {names}")
+
+    def _categorical(self, model: str) -> set[str]:
+        return {one.feature for one in self._models.features(model) if one.kind == "categorical"}
+
+    def _stable(self, model: str) -> set[str]:
+        return {one.snapshot for one in self._models.snapshots(model) if one.standing is Standing.stable}
 
     def _clamped(self, alert: Alert) -> Alert:
         self.check_known(alert)

@@ -100,6 +100,14 @@ class RecentSamples:
             chosen = asked_rows.where(np.arange(len(asked_rows.ts)) >= len(asked_rows.ts) - most)
             return samples_of(list(_tables(chosen)), chosen.prints) if len(chosen.ts) else Samples.none()
 
+    def table(self, model: str) -> pa.Table | None:
+        """All kept rows of a model with their fingerprints, oldest first; None where there is none. Raises `PortError`
+        where a file of the model is damaged."""
+        with self._lock:
+            rows = self._rows(model).newest(self._kept)
+            tables = list(_tables(rows))
+            return _together(tables) if tables else None
+
     def _of(self, model: str) -> Path:
         return self._folder / f"model={quote(model, safe='')}"  # the prefix keeps a model called ".." in its place
 
@@ -133,12 +141,15 @@ class RecentSamples:
         which does no harm."""
         kept = self._rows(model).newest(self._kept)
         tables = list(_tables(kept))
-        lists = {field.name for table in tables for field in table.schema if is_list(field.type)}
-        alike = [with_lists(table, lists) for table in tables]
-        written = self._write(model, pa.concat_tables(alike, promote_options="permissive"))
+        written = self._write(model, _together(tables))
         for path in kept.files:
             if path != written:
                 path.unlink()
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    lists = {field.name for table in tables for field in table.schema if is_list(field.type)}
+    return pa.concat_tables([with_lists(table, lists) for table in tables], promote_options="permissive")
 
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:

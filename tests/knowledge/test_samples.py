@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from knowledge.profiles import ProfileStore
 from knowledge.samples import OLDEST, RecentSamples
-from knowledge.telemetry import collector
-from knowledge.telemetry.collector import MalformedSamples
+from knowledge.telemetry.batches import MalformedSamples
+from knowledge.telemetry.collector import Collector
 from tools.ports import PortError
 from tools.records import Samples, Window
 
@@ -47,7 +47,7 @@ class Door:
         self.rows = RecentSamples(folder / "samples", kept)
 
     def send(self, table: pa.Table) -> None:
-        collector.fold(self.profiles, table, self.rows)
+        Collector(self.profiles, self.rows).fold(table)
 
     def recent(self, most: int = 1000, before: datetime = LATER, snapshot: str | None = None) -> Samples:
         return self.rows.recent(MODEL, before, most, snapshot)

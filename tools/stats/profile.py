@@ -1,7 +1,7 @@
 """Profiles: what samples become. Additive summaries per feature that merge exactly, in a fixed order."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.records import Window
+from tools.stats.value_counts import ValueCounts, Vocabulary, count_values, merge_values
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -22,10 +23,15 @@ class Profile:
     """Summary of one (model, snapshot, window). F features, the model's prediction last under the name "prediction".
 
     Shapes: `count`, `nulls`, `nonfinite` int64[F]; `total`, `total2`, `minimum`, `maximum` float64[F], over finite
-    values (minimum is +inf and maximum -inf where there are none); `cross` float64[F], Σ feature × prediction over
-    rows where both are finite; `edges` float64[F, B-1], the inner bin edges of the model's baseline; `histogram`
-    int64[F, B] of the finite values. `rows` is the number of samples. A null is NaN in the samples; non-finite means
-    ±Inf.
+    values (minimum is +inf and maximum -inf where there are none); `edges` float64[F, B-1], the inner bin edges of the
+    model's baseline; `histogram` integers [F, B], counts of the finite values. A stored one may be of a narrow unsigned
+    type: add it up in int64. `rows` is the number of samples. A null is NaN in the samples; non-finite means ±Inf.
+
+    The co-moments are over the `pairs` int64[F] rows where feature and prediction are both finite, float64[F] each:
+    `cross` Σ feature × prediction, `pair_total` and `pair_total2` Σ feature and Σ feature², `pair_prediction` and
+    `pair_prediction2` the same of the prediction.
+
+    `categories` is feature → counts of its values, for the categorical ones whose vocabulary the baseline fixed.
     """
 
     model: str
@@ -40,16 +46,22 @@ class Profile:
     total2: Floats
     minimum: Floats
     maximum: Floats
+    pairs: Counts
     cross: Floats
+    pair_total: Floats
+    pair_total2: Floats
+    pair_prediction: Floats
+    pair_prediction2: Floats
     edges: Floats
-    histogram: Counts
+    histogram: NDArray[Any]
+    categories: Mapping[str, ValueCounts] = field(default_factory=dict)
 
     @property
     def bins(self) -> int:
         return int(self.histogram.shape[1])
 
 
-def baseline_edges(columns: Floats, bins: int = 64) -> Floats:
+def baseline_edges(columns: Floats, bins: int = 256) -> Floats:
     """Inner bin edges, float64[F, bins - 1], from the baseline's samples `columns` float64[n, F].
 
     A bin holds the values in (lower edge, upper edge]. The first edge lies just below the smallest finite value and the
@@ -82,11 +94,13 @@ def summarise(
     features: tuple[str, ...],
     columns: Floats,
     edges: Floats,
+    vocabularies: Mapping[str, Vocabulary] | None = None,
 ) -> list[Profile]:
     """One profile for each (window, snapshot) of `keys`, in their order.
 
     `groups` int64[n] places each row under a key; `columns` float64[n, F] holds the features and the prediction last;
-    `edges` float64[F, B-1] is what `baseline_edges` gave. Sums run over the rows in their order.
+    `edges` float64[F, B-1] is what `baseline_edges` gave; values are counted of features with a vocabulary. Sums
+    run over the rows in their order.
     Raises ValueError where the shapes do not fit.
     """
     if columns.shape != (len(groups), len(features)) or len(edges) != len(features) or features[-1:] != (PREDICTION,):
@@ -100,8 +114,18 @@ def summarise(
         for column, inner in zip(columns.T, edges, strict=True)
     ]
     stacked = {name: np.stack([s[name] for s in sums], axis=1) for name in sums[0]}
+    words = {f: v for f, v in (vocabularies or {}).items() if f in features}
     return [
-        Profile(model, snapshot, window, features, int(rows[g]), edges=edges, **{k: v[g] for k, v in stacked.items()})
+        Profile(
+            model,
+            snapshot,
+            window,
+            features,
+            int(rows[g]),
+            edges=edges,
+            **{k: v[g] for k, v in stacked.items()},
+            categories={f: count_values(columns[groups == g, features.index(f)], v) for f, v in words.items()},
+        )
         for g, (window, snapshot) in enumerate(keys)
     ]
 
@@ -125,7 +149,12 @@ def _column_sums(x: Floats, prediction: Floats, groups: Counts, size: int, edges
             "total2": np.bincount(g, values * values, size),
             "minimum": minimum,
             "maximum": maximum,
+            "pairs": np.bincount(groups[both], minlength=size),
             "cross": np.bincount(groups[both], x[both] * prediction[both], size),
+            "pair_total": np.bincount(groups[both], x[both], size),
+            "pair_total2": np.bincount(groups[both], x[both] ** 2, size),
+            "pair_prediction": np.bincount(groups[both], prediction[both], size),
+            "pair_prediction2": np.bincount(groups[both], prediction[both] ** 2, size),
             "histogram": np.bincount(place, minlength=size * bins).reshape(size, bins),
         }
 
@@ -145,18 +174,28 @@ def merge(left: Profile, right: Profile) -> Profile:
     """
     _same_shape(left, right)
     if not right.rows or not left.rows:
-        return _hull(left, right) if left.rows == right.rows else (left if left.rows else right)
+        if left.rows or right.rows:
+            return left if left.rows else right
+        return replace(_hull(left, right), categories={**left.categories, **right.categories})
     with np.errstate(over="ignore", invalid="ignore"):
         return replace(
             _hull(left, right),
             rows=left.rows + right.rows,
             minimum=np.minimum(left.minimum, right.minimum),
             maximum=np.maximum(left.maximum, right.maximum),
-            **{name: getattr(left, name) + getattr(right, name) for name in _ADDITIVE},
+            histogram=np.add(left.histogram, right.histogram, dtype=np.int64),
+            categories={
+                feature: merge_values(values, right.categories[feature])
+                for feature, values in left.categories.items()
+                if feature in right.categories  # what one side did not count, both do not know
+            },
+            **{name: getattr(left, name) + getattr(right, name) for name in ADDITIVE},
         )
 
 
-_ADDITIVE = ("count", "nulls", "nonfinite", "total", "total2", "cross", "histogram")
+COUNTS = ("count", "nulls", "nonfinite", "pairs")
+SUMS = ("total", "total2", "cross", "pair_total", "pair_total2", "pair_prediction", "pair_prediction2")
+ADDITIVE = (*COUNTS, *SUMS)
 
 
 def _hull(left: Profile, right: Profile) -> Profile:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from knowledge.profiles import EdgesAreFixed, ProfileStore
-from knowledge.telemetry import collector
-from knowledge.telemetry.collector import MalformedSamples
+from knowledge.profiles import BaselineIsFixed, ProfileStore
+from knowledge.telemetry.batches import MalformedSamples
+from knowledge.telemetry.collector import Collector
 from tools.ports import PortError
 from tools.records import Window
 from tools.stats.profile import fold as fold_profiles
@@ -41,8 +41,8 @@ def samples(n: int = 600, seed: int = 0, model: str = "badge_dcn", hours: int = 
 
 def test_profiles_count_what_the_samples_hold(tmp_path: Path) -> None:
     store, table = ProfileStore(tmp_path), samples()
-    collector.fix_baseline(store, "badge_dcn", table)
-    collector.fold(store, table)
+    Collector(store).fix_baseline("badge_dcn", table)
+    Collector(store).fold(table)
     profiles = store.profiles("badge_dcn", ALL)
     assert [(p.window.start, p.snapshot) for p in profiles] == sorted((p.window.start, p.snapshot) for p in profiles)
     assert all(p.window.seconds == 3600 for p in profiles)
@@ -59,10 +59,10 @@ def test_profiles_count_what_the_samples_hold(tmp_path: Path) -> None:
 
 def test_a_batch_sent_again_changes_nothing_not_even_in_other_pieces_or_with_its_labels(tmp_path: Path) -> None:
     store, table = ProfileStore(tmp_path), samples()
-    collector.fold(store, table)
+    Collector(store).fold(table)
     before = {path.name: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
-    collector.fold(store, table)
-    collector.fold(store, table.slice(100, 300).set_column(8, "label", pa.array(np.ones(300, dtype=np.float32))))
+    Collector(store).fold(table)
+    Collector(store).fold(table.slice(100, 300).set_column(8, "label", pa.array(np.ones(300, dtype=np.float32))))
     assert {path.name: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == before
 
 
@@ -71,7 +71,7 @@ def test_the_order_of_rows_does_not_change_a_bit(tmp_path: Path) -> None:
     folders = []
     for name, rows in (("one", table), ("two", table.take(np.random.default_rng(1).permutation(len(table))))):
         store = ProfileStore(tmp_path / name)
-        collector.fold(store, rows)
+        Collector(store).fold(rows)
         folders.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("*.parquet"))])
     assert folders[0] == folders[1]
 
@@ -79,10 +79,10 @@ def test_the_order_of_rows_does_not_change_a_bit(tmp_path: Path) -> None:
 def test_batches_add_up(tmp_path: Path) -> None:
     whole, parts, table = ProfileStore(tmp_path / "a"), ProfileStore(tmp_path / "b"), samples()
     for store in (whole, parts):
-        collector.fix_baseline(store, "badge_dcn", table)
-    collector.fold(whole, table)
+        Collector(store).fix_baseline("badge_dcn", table)
+    Collector(whole).fold(table)
     for start in range(0, 600, 130):
-        collector.fold(parts, table.slice(start, 130))
+        Collector(parts).fold(table.slice(start, 130))
     for left, right in zip(whole.profiles("badge_dcn", ALL), parts.profiles("badge_dcn", ALL), strict=True):
         assert (left.window, left.snapshot, left.rows) == (right.window, right.snapshot, right.rows)
         np.testing.assert_array_equal(left.histogram, right.histogram)
@@ -92,16 +92,16 @@ def test_batches_add_up(tmp_path: Path) -> None:
 def test_models_in_one_table_keep_their_own_features(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path)
     mlp = samples(60, 1, "badge_mlp", seats=np.ones(60)).drop_columns(["f.wind"])
-    collector.fold(store, pa.concat_tables([samples(), mlp], promote_options="default"))
+    Collector(store).fold(pa.concat_tables([samples(), mlp], promote_options="default"))
     assert store.profiles("badge_mlp", ALL)[0].features == ("carrier", "seats", "prediction")
     assert store.profiles("badge_dcn", ALL)[0].features == ("carrier", "wind", "prediction")
 
 
 def test_a_known_feature_that_goes_null_is_counted_and_a_new_one_gets_edges(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path)
-    collector.fold(store, samples())
+    Collector(store).fold(samples())
     later = samples(50, 2, gust=np.linspace(0, 1, 50)).set_column(5, "f.wind", pa.nulls(50, pa.float32()))
-    collector.fold(store, later)
+    Collector(store).fold(later)
     new = [p for p in store.profiles("badge_dcn", ALL) if "gust" in p.features]
     assert sum(p.rows for p in new) == sum(int(p.nulls[p.features.index("wind")]) for p in new) == 50
     assert sum(p.rows for p in store.profiles("badge_dcn", ALL)) == 650
@@ -109,14 +109,14 @@ def test_a_known_feature_that_goes_null_is_counted_and_a_new_one_gets_edges(tmp_
 
 def test_edges_are_fixed_once(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path)
-    collector.fix_baseline(store, "badge_dcn", samples())
-    collector.fix_baseline(store, "badge_dcn", samples(seed=3))
-    collector.fold(store, samples(seed=3))
-    collector.fix_baseline(store, "badge_dcn", samples(seed=3))
-    with pytest.raises(EdgesAreFixed, match=r"send the samples again"):
-        collector.fix_baseline(store, "badge_dcn", samples())
+    Collector(store).fix_baseline("badge_dcn", samples())
+    Collector(store).fix_baseline("badge_dcn", samples(seed=3))
+    Collector(store).fold(samples(seed=3))
+    Collector(store).fix_baseline("badge_dcn", samples(seed=3))
+    with pytest.raises(BaselineIsFixed, match=r"send the samples again"):
+        Collector(store).fix_baseline("badge_dcn", samples())
     with pytest.raises(MalformedSamples, match="none of the 600 samples is of nobody"):
-        collector.fix_baseline(store, "nobody", samples())
+        Collector(store).fix_baseline("nobody", samples())
 
 
 def test_a_batch_that_is_not_right_is_refused_whole_with_every_reason(tmp_path: Path) -> None:
@@ -124,27 +124,27 @@ def test_a_batch_that_is_not_right_is_refused_whole_with_every_reason(tmp_path: 
     wrong = table.drop_columns(["request_id"]).append_column("f.route", pa.array(["x"] * 10))
     wrong = wrong.set_column(0, "ts", pa.array([0] * 10, pa.timestamp("us")))
     with pytest.raises(MalformedSamples) as refused:
-        collector.fold(store, wrong.append_column("f.prediction", pa.array([1.0] * 10)))
+        Collector(store).fold(wrong.append_column("f.prediction", pa.array([1.0] * 10)))
     for reason in ("request_id is missing", "timestamp with a zone", "f.route must be numbers", "may be called"):
         assert reason in str(refused.value)
     snapshots = pa.array([None, *["s"] * 9])
     with pytest.raises(MalformedSamples, match="1 rows have no snapshot"):
-        collector.fold(store, table.set_column(3, "snapshot", snapshots))
-    collector.fold(store, table.slice(0, 0))
+        Collector(store).fold(table.set_column(3, "snapshot", snapshots))
+    Collector(store).fold(table.slice(0, 0))
     assert store.profiles("badge_dcn", ALL) == []
 
 
 def test_hostile_model_names_stay_below_the_folder(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path / "profiles")
     for name in ("..", "../../etc", "a/b", "ünï"):
-        collector.fold(store, samples(20, model=name))
+        Collector(store).fold(samples(20, model=name))
         assert sum(p.rows for p in store.profiles(name, ALL)) == 20
     assert [path.name for path in tmp_path.iterdir()] == ["profiles"]
 
 
 def test_a_damaged_file_says_what_to_do_and_other_days_stay_readable(tmp_path: Path) -> None:
     store = ProfileStore(tmp_path)
-    collector.fold(store, samples())
+    Collector(store).fold(samples())
     damaged = sorted(tmp_path.rglob("2013-05-01.parquet"))[0]
     damaged.write_bytes(b"PAR1 rubbish")
     with pytest.raises(PortError, match="send the samples of that day again"):
@@ -154,7 +154,7 @@ def test_a_damaged_file_says_what_to_do_and_other_days_stay_readable(tmp_path: P
 
 def test_a_crash_while_writing_leaves_the_old_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ProfileStore(tmp_path)
-    collector.fold(store, samples())
+    Collector(store).fold(samples())
     before = sum(p.rows for p in store.profiles("badge_dcn", ALL))
 
     def broken(*_: object, **__: object) -> None:
@@ -163,9 +163,9 @@ def test_a_crash_while_writing_leaves_the_old_day(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch:
         patch.setattr("pyarrow.parquet.write_table", broken)
         with pytest.raises(OSError, match="no space"):
-            collector.fold(store, samples(seed=5))
+            Collector(store).fold(samples(seed=5))
     assert sum(p.rows for p in ProfileStore(tmp_path).profiles("badge_dcn", ALL)) == before
-    collector.fold(store, samples(seed=5))
+    Collector(store).fold(samples(seed=5))
     assert sum(p.rows for p in store.profiles("badge_dcn", ALL)) == 1200
 
 
@@ -173,8 +173,8 @@ def test_a_crash_while_writing_leaves_the_old_day(tmp_path: Path, monkeypatch: p
 def test_columns_of_one_value(tmp_path: Path, values: float) -> None:
     store = ProfileStore(tmp_path)
     table = samples(40, odd=np.full(40, values, dtype=np.float32))
-    collector.fix_baseline(store, "badge_dcn", table)
-    collector.fold(store, table)
+    Collector(store).fix_baseline("badge_dcn", table)
+    Collector(store).fold(table)
     odd = fold_profiles(store.profiles("badge_dcn", ALL))
     at = odd.features.index("odd")
     assert odd.rows == odd.count[at] + odd.nulls[at] + odd.nonfinite[at] == 40

@@ -1,5 +1,6 @@
 """Profiles: what they count, and that merging is a commutative monoid."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tools.records import Window
-from tools.stats.profile import PREDICTION, Floats, Profile, baseline_edges, empty, fold, merge, summarise
+from tools.stats.profile import ADDITIVE, PREDICTION, Floats, Profile, baseline_edges, empty, fold, merge, summarise
+from tools.stats.value_counts import ValueCounts, vocabulary
 
 FEATURES = ("wind", "visib", PREDICTION)
 START = datetime(2013, 5, 1, tzinfo=UTC)
@@ -19,19 +21,28 @@ SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e38, -1e38]
 WHOLE = st.one_of(st.integers(-1000, 1000).map(float), st.sampled_from([np.nan, np.inf, -np.inf, 0.0]))
 MATRICES = st.integers(0, 30).flatmap(lambda n: arrays(np.float64, (n, 3), elements=WHOLE))
 EDGES = baseline_edges(np.random.default_rng(0).normal(0, 300, (500, 3)), 16)
+WORDS = {"visib": vocabulary(np.random.default_rng(0).integers(-900, 900, 700).astype(float))}
 
 
 def of(columns: Floats, hour: int = 0, snapshot: str = "s", edges: Floats = EDGES) -> Profile:
     window = Window(start=START + timedelta(hours=hour), end=START + timedelta(hours=hour + 1))
-    return summarise("m", [(window, snapshot)], np.zeros(len(columns), dtype=np.int64), FEATURES, columns, edges)[0]
+    groups = np.zeros(len(columns), dtype=np.int64)
+    return summarise("m", [(window, snapshot)], groups, FEATURES, columns, edges, WORDS)[0]
 
 
 def same(left: Profile, right: Profile) -> bool:
-    arrays_of = ("count", "nulls", "nonfinite", "total", "total2", "minimum", "maximum", "cross", "histogram")
+    arrays_of = (*ADDITIVE, "minimum", "maximum", "histogram")
     names = ("model", "snapshot", "window", "features", "rows")
-    return all(getattr(left, n) == getattr(right, n) for n in names) and all(
-        np.array_equal(getattr(left, n), getattr(right, n)) for n in arrays_of
+    return (
+        all(getattr(left, n) == getattr(right, n) for n in names)
+        and all(np.array_equal(getattr(left, n), getattr(right, n)) for n in arrays_of)
+        and left.categories.keys() == right.categories.keys()
+        and all(same_values(left.categories[f], right.categories[f]) for f in left.categories)
     )
+
+
+def same_values(left: ValueCounts, right: ValueCounts) -> bool:
+    return all(np.array_equal(getattr(left, f.name), getattr(right, f.name)) for f in fields(ValueCounts))
 
 
 @given(MATRICES, MATRICES, MATRICES)
