@@ -71,7 +71,7 @@ def _checked(program: ExportedProgram, columns: Sequence[Column]) -> list[str]:
     told = {*places, *(column.offsets for column in columns if column.offsets)}
     faults = [f"{name!r} is no input; there are: {', '.join(sizes)}" for name in sorted(told - set(sizes))]
     for name in sorted(set(places) & set(sizes)):
-        width = sizes[name][1] if len(sizes[name]) == 2 and name not in whole else 1
+        width = sizes[name][-1] if len(sizes[name]) > 1 and name not in whole else 1
         if isinstance(width, int) and sorted(places[name]) != list(range(width)):
             faults.append(f"input {name!r} has {width} columns, and {sorted(places[name])} are described")
     if faults:

@@ -17,7 +17,8 @@ class UnusableColumns(ValueError):
 
 
 def dense(input_name: str, features: Sequence[str], sample: Tensor, missing: float | None = None) -> list[Column]:
-    """Numbers, float[rows, features]; `missing` is what serving gives in place of a missing one.
+    """Numbers, float[rows, features] or, a list of numbers for each feature, float[rows, positions, features];
+    `missing` is what serving gives in place of a missing one.
 
     The mean is over the finite values of a column; a column without any has baseline 0.
     """
@@ -46,18 +47,21 @@ def bag(input_name: str, feature: str, offsets: str, sample: Tensor) -> list[Col
 
 
 def sequence(input_name: str, feature: str, sample: Tensor) -> list[Column]:
-    """An id per position, int[rows, positions]: all positions are one feature."""
+    """One feature for all that an input holds of a row: an id per position, int[rows, positions], or numbers,
+    float[rows, …], as of an image; a sample has them as one list, the last dimension's neighbours side by side."""
+    if sample.is_floating_point():
+        return [Column(input_name, 0, feature, "sequence", float(sample.double().nanmean().nan_to_num()))]
     return [Column(input_name, 0, feature, "sequence", _commonest(sample.flatten()))]
 
 
 def _sampled(input_name: str, features: Sequence[str], sample: Tensor) -> Tensor:
     rows = sample[:, None] if sample.dim() == 1 else sample
-    if rows.dim() != 2 or rows.shape[1] != len(features):
+    if rows.dim() < 2 or rows.shape[-1] != len(features):
         raise UnusableColumns(
             f"input {input_name!r} is described with {len(features)} features and a sample of sizes "
             f"{list(sample.shape)}: give one feature for each column"
         )
-    return rows
+    return rows.flatten(0, -2)
 
 
 def _commonest(ids: Tensor) -> float:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import nn
+from torch._higher_order_ops import wrap_with_autocast
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
@@ -108,14 +109,15 @@ def _exported(module: nn.Module, inputs: Inputs, shapes: object = None, *, stric
     # inside the graph. On the standard error torch prints all of a graph that it has given up.
     with torch.no_grad(), unfused_attention(), redirect_stderr(io.StringIO()):
         program = torch.export.export(module, positional, named, dynamic_shapes=shapes, strict=strict)  # type: ignore[arg-type]
-    return _without_mutation(program)
+    return _flat(program)
 
 
-def _without_mutation(program: ExportedProgram) -> ExportedProgram:
-    """Operators that write into their inputs become ones that do not: a graph's edges then say all that happens."""
+def _flat(program: ExportedProgram) -> ExportedProgram:
+    """Operators that write into their inputs become ones that do not, and parts under autocast become their operators
+    with the casts between them: a graph's edges then say all that happens."""
     calls = [node.target for node in program.graph.nodes if node.op == "call_function"]
     writes = any(call._schema.is_mutable for call in calls if isinstance(call, OpOverload))
-    return program.run_decompositions({}) if writes else program
+    return program.run_decompositions({}) if writes or wrap_with_autocast in calls else program
 
 
 def _proven(module: nn.Module, program: ExportedProgram, batches: list[Inputs]) -> ExportedProgram:

@@ -6,10 +6,11 @@ Beside `<name>.pt2` stands `<name>.features.json`:
 
 `inputs` maps the name of an input tensor to the list of its columns; `column` is the place in the last dimension.
 
-- `dense`: a number. `categorical`: an id. Their tensors have the sizes (rows, columns), or (rows) with column 0.
+- `dense`: a number. `categorical`: an id. Their tensors have the sizes (rows, columns), or (rows) with column 0; where
+  there are sizes between rows and columns, a feature is a list of numbers, one for each position.
 - `bag`: the ids of an EmbeddingBag, all in one tensor of one dimension; column 0, and `offsets` names the input
   tensor that says where each row's ids start.
-- `sequence`: an id per position, in a tensor (rows, positions); column 0 stands for all positions.
+- `sequence`: an id or a number per position, in a tensor (rows, positions, …); column 0 stands for all of them.
 
 `baseline` is the value that stands for "nothing special" (a dense feature's mean, an id's commonest one). `missing`,
 if it is there, is what the serving system gives in place of a missing value; otherwise NaN is given as it is.

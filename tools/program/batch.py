@@ -36,7 +36,7 @@ class Batch:
 
     def __init__(self, program: Program, inputs: Sequence["Tensor"]) -> None:
         self.program, self.inputs = program, tuple(inputs)
-        self.bags = _bags(program)
+        self.bags = bags_of(program)
         ragged = {place for bag in self.bags for place in (bag.ids, bag.starts, bag.weights) if place is not None}
         own = [place for place, value in enumerate(inputs) if place not in ragged and value.dim()]
         if own:
@@ -116,7 +116,7 @@ class Batch:
         return text.digest()
 
 
-def _bags(program: Program) -> tuple[Bag, ...]:
+def bags_of(program: Program) -> tuple[Bag, ...]:
     """The bags whose ids and offsets are inputs, as the operators read them."""
     places = {tensor.name: place for place, tensor in enumerate(program.inputs)}
     named = {column.input: column.offsets for column in program.columns if column.offsets is not None}

@@ -1,8 +1,12 @@
 """What stands in each input of a program, taken from samples by the names of their features."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from tools.ports import PortError
+from tools.program.batch import bags_of
 from tools.program.graph import Column, InputTensor, Program, Ref
 from tools.records import Samples
 
@@ -23,21 +27,29 @@ class Filler:
         self._absent: list[str] = []
         self._nulls: dict[str, int] = {}
         self._cut: list[str] = []
+        self._filled_up: list[str] = []
+        self._unweighted: list[str] = []
         self._broken: dict[str, int] = {}
 
     def fill(self, tensor: InputTensor) -> np.ndarray:
-        """float64, rows first (of a bag: all ids, or where those of each row begin). Raises `UnfitRows`."""
+        """float64, rows first (of a bag: all ids, their weights, or where each row's begin). Raises `UnfitRows`."""
         columns = [column for column in self._program.columns if column.input == tensor.name]
         bag = next((column for column in self._program.columns if tensor.name == column.offsets), None)
         if bag is not None:
             lengths = (~np.isnan(self._ids(bag))).sum(axis=1)
             starts = np.concatenate([[0], np.cumsum(lengths)])
             return starts if _with_end(self._program, tensor.name) else starts[:-1]
+        if (ids_name := self._weighs(tensor)) is not None:
+            return self._weights(columns[0].feature if columns else tensor.name, ids_name)
         if columns and columns[0].kind == "bag":
             ids = self._ids(columns[0])
             return self._whole(tensor, columns[0].feature, ids[~np.isnan(ids)])
+        if not tensor.sizes:
+            return self._alone(tensor, columns)
         if columns and columns[0].kind == "sequence":
-            return self._whole(tensor, columns[0].feature, self._sequence(tensor, columns[0]))
+            return self._whole(tensor, columns[0].feature, self._sequence(tensor, columns[0], tensor.sizes[1:]))
+        if columns and len(tensor.sizes) > 2:
+            return self._by_position(tensor, columns)
         matrix = self._by_column(tensor, columns) if columns else self._by_name(tensor)
         return matrix[:, 0] if len(tensor.sizes) == 1 else matrix
 
@@ -56,15 +68,15 @@ class Filler:
             said.append(f"values that are no whole numbers stand where ids should: {named}")
         if self._cut:
             said.append(f"{listed(self._cut)}: only the first positions of longer sequences fit into the snapshot")
+        if self._unweighted:
+            said.append(f"{listed(self._unweighted)}: not in the samples, so every id of the bag has the weight 1")
+        if self._filled_up:
+            said.append(f"{listed(self._filled_up)}: what is behind the end of a shorter sequence is filled")
         return tuple(said)
 
     def _by_column(self, tensor: InputTensor, columns: list[Column]) -> np.ndarray:
-        width = 1 if len(tensor.sizes) == 1 else tensor.sizes[-1]
-        if len(tensor.sizes) > 2 or width is None or {column.column for column in columns} != set(range(width)):
-            raise UnfitRows(
-                f"features.json does not say what stands in each column of the input {tensor.name!r}; "
-                "describe every column and publish the snapshot again"
-            )
+        width = 1 if len(tensor.sizes) == 1 else tensor.sizes[-1] or len(columns)
+        self._refuse_undescribed(tensor, columns, width)
         matrix = np.empty((len(self._samples), width))
         taken: dict[str, int] = {}
         for column in sorted(columns, key=lambda column: column.column):
@@ -72,6 +84,36 @@ class Filler:
             matrix[:, column.column] = self._whole(tensor, column.feature, values)
             taken[column.feature] = taken.get(column.feature, 0) + 1
         return matrix
+
+    @staticmethod
+    def _alone(tensor: InputTensor, columns: list[Column]) -> np.ndarray:
+        """A number that is the same for all rows: no sample has one, so it is the baseline."""
+        if not columns:
+            raise UnfitRows(
+                f"the input {tensor.name!r} is one number for all rows; say which in features.json, as its baseline"
+            )
+        return np.asarray(columns[0].baseline)
+
+    def _by_position(self, tensor: InputTensor, columns: list[Column]) -> np.ndarray:
+        """[rows, …, columns]: each feature has a list of numbers of its own, one for each position."""
+        self._refuse_undescribed(tensor, columns, tensor.sizes[-1] or len(columns))
+        ordered = sorted(columns, key=lambda column: column.column)
+        parts = [self._sequence(tensor, column, tensor.sizes[1:-1]) for column in ordered]
+        if len({part.shape for part in parts}) > 1:
+            raise UnfitRows(
+                f"the features of the input {tensor.name!r} have lists of different lengths; give each one number for "
+                "each position"
+            )
+        whole = [self._whole(tensor, column.feature, part) for column, part in zip(ordered, parts, strict=True)]
+        return np.stack(whole, axis=-1)
+
+    @staticmethod
+    def _refuse_undescribed(tensor: InputTensor, columns: list[Column], width: int) -> None:
+        if {column.column for column in columns} != set(range(width)):
+            raise UnfitRows(
+                f"features.json does not say what stands in each column of the input {tensor.name!r}; "
+                "describe every column and publish the snapshot again"
+            )
 
     def _values(self, tensor: InputTensor, column: Column, place: int) -> np.ndarray:
         """One column, float64[rows]. A feature of several columns has its values side by side: `place` says which."""
@@ -95,20 +137,55 @@ class Filler:
             self._broken[feature] = int(broken.sum())
         return np.where(broken, NO_ID, values)
 
-    def _sequence(self, tensor: InputTensor, column: Column) -> np.ndarray:
-        """[rows, positions]; positions behind the end of a row's sequence are filled as missing values are."""
+    def _sequence(self, tensor: InputTensor, column: Column, sizes: Sequence[int | None]) -> np.ndarray:
+        """[rows, *sizes]; places behind the end of a row's list are filled as missing values are.
+
+        A number that is missing before the end stays missing where nothing says what serving gives for it.
+        """
         values = self._feature(column.feature)
         if values is None:
             self._absent.append(column.feature)
             values = np.full((len(self._samples), 1), column.baseline)
-        positions = tensor.sizes[1] if len(tensor.sizes) > 1 and tensor.sizes[1] is not None else values.shape[1]
+            values = values.repeat(_places(tensor, sizes, 1), axis=1)
+        positions = _places(tensor, sizes, values.shape[1])
         if not np.isnan(values[:, positions:]).all():
             self._cut.append(column.feature)
+        kept = np.full((len(values), positions), np.nan)
+        kept[:, : values.shape[1]] = values[:, :positions]
         padding = column.baseline if column.missing is None else column.missing
-        padded = np.full((len(values), positions), padding)
-        kept = values[:, :positions]
-        padded[:, : kept.shape[1]] = np.where(np.isnan(kept), padding, kept)
-        return padded
+        null = np.isnan(kept)
+        if _takes_fractions(tensor):
+            behind = np.logical_and.accumulate(null[:, ::-1], axis=1)[:, ::-1]
+            if behind.any() and column.feature not in self._filled_up:
+                self._filled_up.append(column.feature)
+            null = behind if column.missing is None else null
+        return np.where(null, padding, kept).reshape(len(values), *_sizes(sizes, positions))
+
+    def _weighs(self, tensor: InputTensor) -> str | None:
+        """The input with the ids of a bag, where this one has their weights."""
+        inputs = self._program.inputs
+        for bag in bags_of(self._program):
+            if bag.weights is not None and inputs[bag.weights] == tensor:
+                return inputs[bag.ids].name
+        return None
+
+    def _weights(self, feature: str, ids_name: str) -> np.ndarray:
+        """A weight for each id of a bag, in the order of the ids; 1 where the samples have none."""
+        bag = next((column for column in self._program.columns if column.input == ids_name), None)
+        if bag is None:
+            raise UnfitRows(f"features.json does not describe the bag {ids_name!r}; describe it and publish again")
+        there = ~np.isnan(self._ids(bag))
+        values = self._feature(feature)
+        if values is None:
+            self._unweighted.append(feature)
+            return np.ones(int(there.sum()))
+        if values.shape != there.shape:
+            raise UnfitRows(
+                f"the weights {feature!r} have {values.shape[1]} numbers a row, and the bag {bag.feature!r} has "
+                f"{there.shape[1]} ids: send a weight for each id"
+            )
+        weights: np.ndarray = values[there]
+        return weights
 
     def _ids(self, column: Column) -> np.ndarray:
         """The ids of a bag, [rows, most ids of a row], NaN behind the end of each row's."""
@@ -127,13 +204,14 @@ class Filler:
             places = [self._feature(f"{tensor.name}.{place}") for place in range(width or 0)]
             found = [place[:, 0] for place in places if place is not None]
             values = np.stack(found, axis=1) if found and len(found) == len(places) else None
-        wanted = tensor.sizes[1:] if len(tensor.sizes) > 1 else (1,)
-        if values is None or len(wanted) != 1 or wanted[0] not in (None, values.shape[1]):
+        wanted = tensor.sizes[1:] or (1,)
+        if values is None or values.shape[1] != _places(tensor, wanted, values.shape[1]):
             raise UnfitRows(
                 f"nothing says which features go into the input {tensor.name!r}; "
                 "publish the snapshot with a features.json that describes its columns"
             )
-        return self._whole(tensor, tensor.name, values)
+        whole = self._whole(tensor, tensor.name, values)
+        return whole.reshape(len(values), *_sizes(wanted, values.shape[1]))
 
     def _feature(self, name: str) -> np.ndarray | None:
         """float64[rows, k], or None where the samples do not have it, or not as numbers."""
@@ -150,6 +228,22 @@ def _with_end(program: Program, offsets: str) -> bool:
     """Whether the offsets have one entry more, where the last row ends (`include_last_offset`)."""
     bags = [node for node in program.nodes if "embedding_bag" in node.operator and Ref(offsets) in node.arguments]
     return any(len(node.arguments) > 7 and node.arguments[7] is True for node in bags)
+
+
+def _places(tensor: InputTensor, sizes: Sequence[int | None], given: int) -> int:
+    """How many numbers of a row fill these sizes, of which one may be open: then as many as are given."""
+    known = math.prod(size for size in sizes if size is not None)
+    if sum(size is None for size in sizes) > 1 or known == 0:
+        raise UnfitRows(
+            f"the sizes of the input {tensor.name!r} beside its rows are too open to be filled from a list of numbers; "
+            "export the snapshot with at most one of them open"
+        )
+    return known if None not in sizes else max(given // known, 1) * known
+
+
+def _sizes(sizes: Sequence[int | None], places: int) -> list[int]:
+    known = math.prod(size for size in sizes if size is not None)
+    return [places // known if size is None else size for size in sizes]
 
 
 def _takes_fractions(tensor: InputTensor) -> bool:

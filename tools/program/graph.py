@@ -61,9 +61,9 @@ class Column:
     """What stands in one column of an input tensor: from `features.json` beside the artifact.
 
     `kind` is `dense` (a number), `categorical` (an id), `bag` (ids of an EmbeddingBag, with `offsets` in another
-    input) or `sequence` (an id per position: all positions are one feature); these two have their tensor for
-    themselves, as column 0. `missing` is what the serving system gives in place of a missing value; where it is None,
-    NaN is given as it is. `offsets` is the input that says where each row of a bag begins.
+    input) or `sequence` (an id or a number per position: all positions are one feature); these two have their tensor
+    for themselves, as column 0. `missing` is what the serving system gives in place of a missing value; where it is
+    None, NaN is given as it is. `offsets` is the input that says where each row of a bag begins.
     """
 
     input: str

@@ -86,4 +86,4 @@ def _as_many_as_fit(program: Program, samples: Samples) -> Samples:
 def _tensor(values: np.ndarray, dtype: str) -> "Tensor":
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(values)).to(getattr(torch, dtype))
+    return torch.from_numpy(np.array(values, order="C")).to(getattr(torch, dtype))

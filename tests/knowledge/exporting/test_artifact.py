@@ -60,6 +60,22 @@ def test_the_columns_that_were_written_are_read(exported: Export, tmp_path: Path
     assert program.notes == ()
 
 
+def test_series_and_images_are_described(tmp_path: Path) -> None:
+    class Shown(nn.Module):
+        def forward(self, series: Tensor, image: Tensor) -> Tensor:
+            return series.sum((1, 2)) + image.sum((1, 2, 3))
+
+    series, image = torch.ones(5, 3, 2), torch.full((5, 1, 2, 2), 0.5)
+    series[0, 0, 0] = float("nan")
+    columns = [*dense("series", ["pace", "load"], series), *sequence("image", "picture", image)]
+    save(export(Shown(), (series, image)), tmp_path / "m.pt2", "ranker", columns)
+    assert read_program(tmp_path / "m.pt2").columns == (
+        Column("series", 0, "pace", "dense", 1.0),
+        Column("series", 1, "load", "dense", 1.0),
+        Column("image", 0, "picture", "sequence", 0.5),
+    )
+
+
 def test_what_is_not_described_is_noted(exported: Export, tmp_path: Path) -> None:
     save(exported, tmp_path / "m.pt2", "ranker", [c for c in described() if c.input != "past"])
     assert read_program(tmp_path / "m.pt2").notes == (

@@ -1,5 +1,7 @@
 """The steps of the ladder on modules that need each of them, and what is proven before a step is taken."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -94,13 +96,48 @@ def test_the_graph_writes_nothing_in_place() -> None:
 
 
 def test_a_graph_that_is_not_run_here_is_not_taken() -> None:
-    class Mixed(nn.Module):
-        def forward(self, dense: Tensor) -> Tensor:
-            with torch.autocast("cpu", torch.bfloat16):
-                return dense @ dense.T
+    class Either(nn.Module):
+        def forward(self, dense: Tensor) -> Any:
+            return torch.cond(dense.sum() > 0, torch.sin, torch.cos, (dense,))
 
-    with pytest.raises(NotExportable, match=r"not run here: torch\.ops\.higher_order\.wrap_with_autocast"):
-        export(Mixed(), ROWS)
+    with pytest.raises(NotExportable, match=r"not run here: torch\.ops\.higher_order\.cond"):
+        export(Either(), ROWS)
+
+
+def test_parts_under_autocast_become_their_operators_with_the_casts_between_them() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.out = nn.Linear(4, 8), nn.Linear(8, 1)
+
+        def forward(self, dense: Tensor) -> Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                hidden = torch.relu(self.hidden(dense))
+            return torch.sigmoid(self.out(hidden.float()))
+
+    exported = export(Mixed(), ROWS)
+    assert exported.step == "strict=False"
+    assert "aten._to_copy.default" in {str(node.target) for node in exported.program.graph.nodes}
+
+
+def test_an_encoder_whose_mask_is_a_buffer_is_exported_with_open_rows() -> None:
+    class Sequence(nn.Module):
+        """torch looks whether the mask's numbers are those of a causal one, which no export can follow."""
+
+        mask: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+            self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+            self.register_buffer("mask", torch.triu(torch.full((5, 5), -torch.inf), 1))
+
+        def forward(self, items: Tensor) -> Tensor:
+            encoded: Tensor = self.encoder(items, mask=self.mask)
+            return encoded[:, -1]
+
+    exported = export(Sequence(), (torch.randn(6, 5, 4),))
+    assert (exported.step, exported.notes) == ("strict=False", ())
 
 
 def test_parts_without_gradients_and_attention_leave_a_flat_graph_of_their_operators() -> None:

@@ -111,6 +111,85 @@ def test_bags_and_sequences() -> None:
     assert rows.caveats == ("seen: only the first positions of longer sequences fit into the snapshot",)
 
 
+NAN = np.nan
+
+
+def one_input(*sizes: int | None, columns: tuple[Column, ...] = ()) -> Program:
+    return replace(PLAIN, inputs=(InputTensor("x", "float32", (None, *sizes)),), columns=columns)
+
+
+@pytest.mark.parametrize("columns", [(), (Column("x", 0, "x", "sequence", 0.0),)])
+@pytest.mark.parametrize("sizes", [(2, 3), (2, None), (None, 3), (1, 2, 3)])
+def test_an_input_of_more_dimensions_has_its_numbers_in_one_list(
+    sizes: tuple[int | None, ...], columns: tuple[Column, ...]
+) -> None:
+    given_rows = samples(x=np.arange(12.0).reshape(2, 6))
+    (value,) = to_rows(one_input(*sizes, columns=columns), given_rows).inputs
+    full = (2, 3) if len(sizes) == 2 else sizes
+    assert value.shape == (2, *full)
+    assert value.flatten().tolist() == list(range(12))
+
+
+def test_features_of_a_series_have_a_list_each() -> None:
+    columns = (Column("x", 1, "b", "dense", 7.0), Column("x", 0, "a", "dense", 3.0))
+    given_rows = samples(a=[[1.0, 2.0], [3.0, NAN], [NAN, 4.0]], b=[[5.0, 6.0]] * 3)
+    rows = to_rows(one_input(2, 2, columns=columns), given_rows)
+    assert rows.inputs[0][:2].tolist() == [[[1.0, 5.0], [2.0, 6.0]], [[3.0, 5.0], [3.0, 6.0]]]
+    assert bool(rows.inputs[0][2, 0, 0].isnan())  # it is not behind the end: serving got it
+    assert rows.caveats == ("a: what is behind the end of a shorter sequence is filled",)
+    alone = to_rows(one_input(2, 2, columns=columns), samples(b=[[5.0, 6.0]]))
+    assert alone.inputs[0].tolist() == [[[3.0, 5.0], [3.0, 6.0]]]
+
+
+def test_lists_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UnfitRows, match="nothing says which features"):
+        to_rows(one_input(2, 3), samples(x=[[1.0, 2.0]]))
+    with pytest.raises(UnfitRows, match="too open"):
+        to_rows(one_input(None, None), samples(x=[[1.0, 2.0]]))
+    columns = (Column("x", 0, "a", "dense", 0.0), Column("x", 1, "b", "dense", 0.0))
+    with pytest.raises(UnfitRows, match="lists of different lengths"):
+        to_rows(one_input(None, 2, columns=columns), samples(a=[[1.0, 2.0]], b=[[1.0]]))
+
+
+def test_a_number_for_all_rows_is_its_baseline() -> None:
+    program = replace(PLAIN, inputs=(*PLAIN.inputs, InputTensor("scale", "float32", ())))
+    with pytest.raises(UnfitRows, match="one number for all rows"):
+        to_rows(program, samples(a=[1.0], b=[1.0], c=[1]))
+    said = replace(program, columns=(*PLAIN.columns, Column("scale", 0, "scale", "dense", 0.5)))
+    scale = to_rows(said, samples(a=[1.0], b=[1.0], c=[1])).inputs[2]
+    assert (scale.dim(), float(scale)) == (0, 0.5)
+
+
+def test_the_weights_of_a_bag_follow_its_ids(tmp_path: Path) -> None:
+    class Weighted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bag = nn.EmbeddingBag(9, 2, mode="sum")
+
+        def forward(self, ids: Tensor, starts: Tensor, weights: Tensor) -> Tensor:
+            pooled: Tensor = self.bag(ids, starts, weights)
+            return pooled
+
+    inputs = (torch.arange(7), torch.tensor([0, 2, 5]), torch.rand(7))
+    many, rows = torch.export.Dim("many"), torch.export.Dim("rows")
+    program = export(
+        Weighted(),
+        inputs,
+        tmp_path,
+        [{0: many}, {0: rows}, {0: many}],
+        [Column("ids", 0, "tags", "bag", 0.0, offsets="starts")],
+    )
+    tags = np.array([[1.0, 2.0], [3.0, NAN]])
+    given_rows = to_rows(program, samples(tags=tags, weights=[[0.5, NAN], [0.25, NAN]]))
+    assert [value.tolist() for value in given_rows.inputs][:2] == [[1, 2, 3], [0, 2]]
+    assert given_rows.inputs[2].nan_to_num(-1).tolist() == [0.5, -1, 0.25]  # an id without a weight: as it was sent
+    unweighted = to_rows(program, samples(tags=tags))
+    assert unweighted.inputs[2].tolist() == [1, 1, 1]
+    assert unweighted.caveats == ("weights: not in the samples, so every id of the bag has the weight 1",)
+    with pytest.raises(UnfitRows, match="send a weight for each id"):
+        to_rows(program, samples(tags=tags, weights=[[0.5], [0.25]]))
+
+
 def test_a_fixed_batch_takes_the_newest_rows_or_says_why_not() -> None:
     fixed = replace(PLAIN, inputs=(InputTensor("dense", "float32", (2, 2)), InputTensor("ids", "int64", (2, 1))))
     assert to_rows(fixed, samples(a=[1.0, 2.0, 3.0], b=[0, 0, 0], c=[1, 1, 1])).inputs[0][:, 0].tolist() == [2.0, 3.0]
