@@ -125,14 +125,19 @@ def _finding(snapshot: str, against: str | None, found: Walk, refused: str | Non
 
 def _headline(snapshot: str, found: Walk, unsure: bool) -> str:
     if found.bad is not None:
-        what = "numbers that are none" if found.bad.problem == "non_finite" else "numbers out of all proportion"
         place = f" from {where(found.bad.first)} on" if found.bad.first else ""
-        return f"{snapshot} gives {what}{place}: {_why(found.bad)}{_share(found.bad)}"
+        return f"{snapshot} {_what(found.bad)}{place}: {_why(found.bad)}{_share(found.bad)}"
     if found.unknown:
         return f"{snapshot} cannot look up all that it is asked: {found.unknown[0]}"
     if unsure:
         return f"{snapshot} gives finite predictions on {found.rows} rows; whether any value is extreme cannot be said"
     return f"{snapshot} gives sound numbers at every operator, on {found.rows} recent rows"
+
+
+def _what(bad: Bad) -> str:
+    if bad.problem == "extreme":
+        return "gives numbers out of all proportion"
+    return "gives numbers that are none" if bad.values else "computes with weights that are no numbers"
 
 
 def _why(bad: Bad) -> str:

@@ -140,6 +140,43 @@ def test_nan_in_a_weight_is_named(model: str) -> None:
     assert facts["feature"] is None
 
 
+class Gated(nn.Module):
+    """The gates of an LSTM are inside one operator; `scale` is seen as a view before anything reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.out = nn.LSTM(walked.DENSE, 4, batch_first=True), nn.Linear(4, 1)
+        self.scale = nn.Parameter(torch.ones(walked.DENSE))
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, dense: Tensor, ids: Tensor) -> Tensor:
+        series = (dense * self.scale.unsqueeze(0)).unsqueeze(1) + 0 * ids[:, :1].unsqueeze(2)
+        hidden = torch.nn.functional.dropout(self.lstm(series)[0][:, -1], 0.5, self.training)
+        found: Tensor = self.out(hidden).squeeze(1)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("weight", "value", "problem"),
+    [
+        ("lstm.weight_ih_l0", torch.inf, "non_finite"),  # it saturates a gate: everything else is a number
+        ("scale", 1e6, "extreme"),
+        ("out.bias", 1e6, "extreme"),  # it was zero, so there is no telling how many times it grew
+    ],
+)
+def test_a_weight_that_shows_late_or_only_in_the_predictions_is_named(weight: str, value: float, problem: str) -> None:
+    torch.manual_seed(0)
+    stable = walked.exported(Gated())
+    name = next(name for name, of in stable.weight_names.items() if of == weight)
+    spoiled = stable.weights[name].clone()
+    spoiled.view(-1)[0] = value
+    found = walked.ask([stable, replace(stable, weights={**stable.weights, name: spoiled})], rows_of("dlrm"), rows=128)
+    facts = sure(found)
+    assert (facts["problem"], facts["origin"], facts["tensor"], facts["new"]) == (problem, "weight", weight, True)
+    assert facts["confidence"] == (0.99 if problem == "non_finite" else 0.95)  # a dropout in eval mode draws nothing
+    assert found.evidence
+
+
 def test_unknown_ids_are_a_finding_and_the_other_rows_are_run() -> None:
     def plant(dense: np.ndarray, ids: np.ndarray) -> None:
         ids[::16, 1] = 50

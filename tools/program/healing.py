@@ -34,7 +34,7 @@ class Healer:
         given, by = {}, ""
         for value in values:
             twin = other.get(value)
-            if twin is not None and twin.shape == own[value].shape and not badness.anywhere(value, twin):
+            if twin is not None and twin.shape == own[value].shape and not _bad(badness, value, twin):
                 given[value], by = twin, "the stable snapshot's values on the same rows"
             elif own[value].is_floating_point():
                 low, high = self._usual(badness, value, own[value])
@@ -61,6 +61,11 @@ class Healer:
             return low / FACTOR, high / FACTOR
         finite = own[own.isfinite()]
         return (float(finite.min()), float(finite.max())) if finite.numel() else (0.0, 0.0)
+
+
+def _bad(badness: Badness, name: str, value: "Tensor") -> bool:
+    """A value without limits (a weight that is seen from another side) is not judged, so it is not bad."""
+    return badness.judges(name, value) and badness.anywhere(name, value)
 
 
 def ends(program: Program, bad: Collection[str]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 from tools.program import blame
 from tools.program.badness import Badness
 from tools.program.batch import Batch
+from tools.program.calls import draws_random
 from tools.program.causes import Cause, Trace, WeightCause
 from tools.program.company import explain_company, mixing_node, spreads
 from tools.program.explanation import Explained, explain, join, like_examined
 from tools.program.interpreter import RunFailed
-from tools.program.operators import RANDOM
 from tools.program.origin import Origin
 from tools.program.suspects import Case, suspects
 from tools.program.targets import reaching
@@ -58,7 +58,7 @@ def trace(interpreter: "Interpreter", inputs: Sequence["Tensor"], bad: Badness) 
         first = blame.commonest(blame.first_origins(case.found, case.bad.nonzero()[:, 0]))
         doubt = f"the rows do not run with features at their baseline: {error}"
         found = _trace(case, first, (), blame.bad_weights(case, ()), (), [doubt])
-    if drawn := sorted({node.operator for node in interpreter.program.nodes if node.operator in RANDOM}):
+    if drawn := sorted({node.operator for node in interpreter.program.nodes if draws_random(node)}):
         doubt = f"the model draws random numbers ({', '.join(drawn)}): rows may turn good or bad by them"
         found = replace(found, unsettled=(*found.unsettled, doubt))
     every = tuple(reach.rows.nonzero()[:, 0].tolist())

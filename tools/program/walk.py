@@ -22,7 +22,7 @@ from tools.program.suggestions import Suggestion, suggest
 from tools.program.tables import UnknownIds
 from tools.program.upstream import Trace, trace
 from tools.program.values import output_names
-from tools.program.weight_swap import by_weights
+from tools.program.weight_swap import by_lost_weights, by_weights
 from tools.program.yardstick import RowMaxima, Yardstick, measure
 from tools.records import Samples
 
@@ -160,10 +160,29 @@ def _judge(
     # What saturates (a sigmoid) may not show a cut at its end: then where it starts is tried.
     tried = (healer.effect(badness, values) for values in (last, starts(now.program, beyond)) if last)
     if not any(found is not None and found.moved for found in tried):
-        return None, tuple(broken + beyond)
+        return _lost_weights(now, healer), tuple(broken + beyond)
     # The last extreme values are what has to be healed: behind them, a sigmoid makes anything look usual.
     target = Interpreter(replace(now.program, outputs=last))
     return _bad(now, healer, badness, beyond, target, usual), tuple(broken)
+
+
+def _lost_weights(now: Run, healer: Healer) -> Bad | None:
+    """Weights that are no numbers and show nowhere else: inside one operator they saturate its gates."""
+    found = by_lost_weights(healer)
+    if found is None:
+        return None
+    traced, moved = found
+    return Bad(
+        problem="non_finite",
+        trace=traced,
+        first=now.program.nodes[traced.node] if traced.node is not None else None,
+        mixes=None,
+        values=0,
+        described=(),
+        effect=moved,
+        suggestions=(),
+        new=True,
+    )
 
 
 def _bad(now: Run, healer: Healer, badness: Badness, values: list[str], target: Interpreter, usual: Samples) -> Bad:
