@@ -30,6 +30,11 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.rollouts
 	$(VENV)/bin/python -m tests.benchmarks.isolation_places
 	$(VENV)/bin/python -m tests.benchmarks.mix_shift
+	$(VENV)/bin/python -m tests.benchmarks.snapshot_load
+	$(VENV)/bin/python -m tests.benchmarks.snapshot_diff
+	$(VENV)/bin/python -m tests.benchmarks.snapshot_faults
+	$(VENV)/bin/python -m tests.benchmarks.graph_walk
+	$(VENV)/bin/python -m tests.benchmarks.upstream
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
