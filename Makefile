@@ -29,6 +29,7 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.onset
 	$(VENV)/bin/python -m tests.benchmarks.rollouts
 	$(VENV)/bin/python -m tests.benchmarks.isolation_places
+	$(VENV)/bin/python -m tests.benchmarks.isolation_wide
 	$(VENV)/bin/python -m tests.benchmarks.mix_shift
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_load
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_diff

@@ -35,7 +35,7 @@ from tools.stats.isolation_rows import (
     NewcomerRow,
     PartRow,
     combination_row,
-    contrast_row,
+    contrast_rows,
     lag_row,
     newcomer_row,
     part_rows,
@@ -83,7 +83,8 @@ class ModelIsolationFacts(Facts):
 class ModelIsolationResult(Result):
     """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly; bounds
     are NaN where there is no interval, and `interval_from` says what the others rest on. `parts` split the change by
-    the values of every dimension. `combinations` are ranked, best explanation first; their q values pay for all
+    the values of every dimension. `contrasts` are those of all models and of the places that stand out most; their q
+    values pay for all `contrasts_looked_at`. `combinations` are ranked, best explanation first; their q values pay for all
     `combinations_looked_at`."""
 
     blocks: int
@@ -99,6 +100,7 @@ class ModelIsolationResult(Result):
     interval_from: str
     mix_by_dimension: dict[str, Num]
     contrasts: tuple[ContrastRow, ...]
+    contrasts_looked_at: int
     parts: tuple[PartRow, ...] = ()
     newcomers: tuple[NewcomerRow, ...] = ()
     lags: tuple[LagRow, ...] = ()
@@ -270,7 +272,8 @@ def _result(
         within_high=found.mix.within_interval.high,
         interval_from=found.mix.interval_from,
         mix_by_dimension={name: split.mix for name, split in found.mix.by_dimension.items()},
-        contrasts=tuple(contrast_row(s) for s in found.suspects),
+        contrasts=contrast_rows(found.suspects),
+        contrasts_looked_at=len(found.suspects),
         parts=part_rows(found.mix.parts),
         newcomers=tuple(newcomer_row(n) for n in found.newcomers),
         lags=tuple(lag_row(lag) for lag in lags.known),

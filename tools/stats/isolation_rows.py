@@ -1,5 +1,6 @@
 """The rows of an isolation's result: an attribution and a search as typed records."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tools.contract import Result
@@ -15,6 +16,8 @@ from tools.stats.value_parts import Interval, ValueParts
 MOST_VALUES = 12
 """Values shown of one dimension; the others are one row together, so that all rows add up."""
 OTHERS = "(all others)"
+MOST_PLACES = 200
+"""Contrasts shown that are not of whole models."""
 
 
 class ContrastRow(Result):
@@ -102,6 +105,15 @@ class LagRow(Result):
     hours: int
     low: int
     high: int
+
+
+def contrast_rows(suspects: Sequence[Suspect]) -> tuple[ContrastRow, ...]:
+    """All models, and of their places and those of the traffic the `MOST_PLACES` least likely ones, in the given
+    order: ten dimensions of fifty values make tens of thousands."""
+    places = [s for s in suspects if s.kind != "model"]
+    known = sorted((s for s in places if s.departure.known), key=lambda s: (s.departure.p_value, s.name, s.role))
+    shown = {id(s) for s in known[:MOST_PLACES]}
+    return tuple(contrast_row(s) for s in suspects if s.kind == "model" or id(s) in shown)
 
 
 def contrast_row(suspect: Suspect) -> ContrastRow:

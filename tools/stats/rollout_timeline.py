@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.records import Cube, RolloutPoint
 from tools.stats.blocks import HOUR_S
-from tools.stats.panel import Floats, added, encode, repeated_rows
+from tools.stats.panel import Floats, added, encode, repeated_rows, sound_points
 from tools.stats.suspects import MODEL
 
 SNAPSHOT = "snapshot"
@@ -126,8 +126,7 @@ def _rose(points: Sequence[RolloutPoint]) -> int:
 
 def sound(cube: Cube) -> Cube:
     """The rows that are numbers and are not said again by a later row."""
-    number = np.isfinite(cube.numerator) & np.isfinite(cube.denominator) & (cube.denominator >= 0)
-    return cube.where(number & ~repeated_rows(cube))
+    return cube.where(sound_points(cube) & ~repeated_rows(cube))
 
 
 def served_hours(cube: Cube, model: str) -> Served:

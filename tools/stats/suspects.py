@@ -18,7 +18,7 @@ MIN_DENOMINATOR = 50.0
 """A group with less than this in the current block is too small to say anything about."""
 
 MAX_CELLS = 2_000_000
-"""The strata of the models' contrasts, over all blocks, may be so many cells."""
+"""The strata of the models' contrasts, over all blocks, may be so many cells; as many are compared at once."""
 
 SuspectKind = Literal["model", "model_segment", "infra", "segment"]
 
@@ -108,9 +108,9 @@ def judged(found: Contrast, tail: Tail) -> Departure:
 
 def _models(panel: Panel, role: MetricRole, tail: Tail, segments: Sequence[str] = ()) -> Iterator[Suspect]:
     sums = stratified(panel, segments)
-    for i, model in enumerate(panel.coded(MODEL).names):
-        against = _compare(sums, i, kind_of(role))
-        if model and against is not None:
+    for i, against in _compared(sums, kind_of(role)):
+        model = panel.coded(MODEL).names[i]
+        if model:
             yield Suspect("model", role, model, None, None, against, judged(against, tail), float(against.weight[-1]))
 
 
@@ -129,32 +129,24 @@ def stratified(panel: Panel, segments: Sequence[str]) -> Sums:
 
 
 def _models_within(panel: Panel, role: MetricRole, tail: Tail, dimension: str) -> Iterator[Suspect]:
-    sums = panel.sums((dimension, MODEL))
+    sums, models = panel.sums((dimension, MODEL)), panel.coded(MODEL).names
     total = float(sums.den[..., -1, :].sum())
     for v, value in enumerate(panel.coded(dimension).names):
         inside = Sums(sums.num[v], sums.den[v])
-        for i, model in enumerate(panel.coded(MODEL).names):
-            against = _compare(inside, i, kind_of(role))
-            if model and value and against is not None:
+        for i, against in _compared(inside, kind_of(role)) if value else ():
+            if models[i]:
                 weight = float(inside.den[i, -1].sum()) / total
-                yield Suspect("model_segment", role, model, dimension, value, against, judged(against, tail), weight)
+                yield Suspect(
+                    "model_segment", role, models[i], dimension, value, against, judged(against, tail), weight
+                )
 
 
 def _places(panel: Panel, kind: SuspectKind, tail: Tail, dimension: str) -> Iterator[Suspect]:
-    strata = by_place(panel, dimension)
-    for v, value in enumerate(panel.coded(dimension).names):
-        against = _compare(strata, v, kind_of(MetricRole.topline))
-        if value and against is not None:
-            yield Suspect(
-                kind,
-                MetricRole.topline,
-                None,
-                dimension,
-                value,
-                against,
-                judged(against, tail),
-                float(against.weight[-1]),
-            )
+    role, names = MetricRole.topline, panel.coded(dimension).names
+    for v, against in _compared(by_place(panel, dimension), kind_of(role)):
+        if names[v]:
+            weight = float(against.weight[-1])
+            yield Suspect(kind, role, None, dimension, names[v], against, judged(against, tail), weight)
 
 
 def by_place(panel: Panel, dimension: str) -> Sums:
@@ -164,13 +156,23 @@ def by_place(panel: Panel, dimension: str) -> Sums:
     return Sums(*(np.moveaxis(a, 1, 2).reshape(values, blocks, models * hours) for a in (sums.num, sums.den)))
 
 
+def _compared(sums: Sums, kind: Kind) -> Iterator[tuple[int, Contrast]]:
+    """Each group along the first axis against all others, with its index; left out where either side is too small
+    now."""
+    num, den = sums.num.sum(0), sums.den.sum(0)
+    now = sums.den[:, -1].sum(-1)
+    large = np.flatnonzero((now >= MIN_DENOMINATOR) & (float(den[-1].sum()) - now >= MIN_DENOMINATOR))
+    for at in np.array_split(large, max(1, len(large) * num.size // MAX_CELLS)):
+        group = Sums(sums.num[at], sums.den[at])
+        found = contrast(group, Sums(num - group.num, den - group.den), kind)
+        for i, *columns in zip(at, found.effect, found.noise, found.level, found.weight, strict=True):
+            yield int(i), Contrast(*columns)
+
+
 def _compare(sums: Sums, index: int, kind: Kind) -> Contrast | None:
-    """The group at this index of the first axis against all others; None where either side is too small now."""
-    group = Sums(sums.num[index], sums.den[index])
-    others = Sums(sums.num.sum(0) - group.num, sums.den.sum(0) - group.den)
-    if min(float(group.den[-1].sum()), float(others.den[-1].sum())) < MIN_DENOMINATOR:
-        return None
-    return contrast(group, others, kind)
+    """One group against all others, as above."""
+    both = [np.stack([a[index], a.sum(0) - a[index]]) for a in (sums.num, sums.den)]
+    return next((found for i, found in _compared(Sums(*both), kind) if i == 0), None)
 
 
 def located(panel: Panel, role: MetricRole, tail: Tail, model: str, dimension: str, value: str) -> Departure:
