@@ -84,8 +84,8 @@ class ModelIsolationResult(Result):
     """`blocks` baseline blocks were compared with. `mix_effect` + `within_effect` is the whole change, exactly; bounds
     are NaN where there is no interval, and `interval_from` says what the others rest on. `parts` split the change by
     the values of every dimension. `contrasts` are those of all models and of the places that stand out most; their q
-    values pay for all `contrasts_looked_at`. `combinations` are ranked, best explanation first; their q values pay for all
-    `combinations_looked_at`."""
+    values pay for all `contrasts_looked_at`. `combinations` are ranked, best explanation first; their q values pay for
+    all `combinations_looked_at`."""
 
     blocks: int
     window: Window

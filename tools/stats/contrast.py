@@ -12,9 +12,9 @@ Kind = Literal["difference", "log_ratio"]
 
 @dataclass(frozen=True)
 class Contrast:
-    """Per block, float64[..., K+1]: `effect` (group minus others, or the logarithm of their ratio), its `noise` (standard
-    error from within the block), the `level` of the others in the same hours (as a logarithm for a ratio), and
-    `weight`, the group's share of the denominators."""
+    """Per block, float64[..., K+1]: `effect` (group minus others, or the logarithm of their ratio), its `noise`
+    (standard error from within the block), the `level` of the others in the same hours (as a logarithm for a ratio),
+    and `weight`, the group's share of the denominators."""
 
     effect: Floats
     noise: Floats
@@ -23,7 +23,8 @@ class Contrast:
 
 
 def contrast(group: Sums, others: Sums, kind: Kind) -> Contrast:
-    """Compare two groups stratum by stratum; both float64[..., K+1, S]. Strata where one of them is absent do not count.
+    """Compare two groups stratum by stratum; both float64[..., K+1, S]. Strata where one of them is absent do not
+    count.
 
     Mantel-Haenszel weights (Mantel & Haenszel 1959; Greenland & Robins 1985), so empty strata and zero numerators do no
     harm, and a different mix of hours in the two groups does not show as a difference. NaN where nothing can be
