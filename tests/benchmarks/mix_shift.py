@@ -26,7 +26,7 @@ from tools.model_isolation import TOOL, ModelIsolationParams
 from tools.records import Cube, Metric, MetricRole, Model, Product, Window
 from tools.stats.panel import Floats
 
-TRIALS = 60
+TRIALS = 150
 MODELS = tuple(f"m{i:02d}" for i in range(40))
 SEGMENTS, RATES = ("gold", "silver", "tin"), np.array([0.9, 0.75, 0.6])
 LOSS = 0.1
