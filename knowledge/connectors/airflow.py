@@ -88,7 +88,8 @@ class Airflow:
         try:
             return self._server.ask(method, path, headers=headers, query=query, body=body, repeat=True)
         except HttpError as error:
-            if error.status != 401 or not self._connection.user:
+            # A token that has expired gets 401; one that a restarted server has not signed, or has revoked, gets 403.
+            if error.status not in (401, 403) or not self._connection.user:
                 raise
         with self._lock:
             self._token = None

@@ -53,16 +53,20 @@ class Server:
     ) -> Any:
         """The JSON of the answer, None where it is empty. `repeat` says that asking again does no harm.
 
-        Raises `HttpError`. Only then may the server have done it without us knowing, when `status` is None or 5xx.
+        A person waits for the outcome, so nothing is asked again once `timeout_s` has passed: the whole takes at most
+        twice as long. Raises `HttpError`; the server may have done it without us knowing where its `status` is None
+        or 5xx.
         """
-        attempts = ATTEMPTS if repeat else 1
+        attempts, until = ATTEMPTS if repeat else 1, time.monotonic() + self._timeout_s
         for attempt in range(attempts):
+            pause_s = FIRST_PAUSE_S * 2**attempt
             try:
                 return self._once(method, path, headers, body, query)
             except HttpError as error:
-                if attempt == attempts - 1 or not (error.status is None or error.status in _PASSING):
+                passing = error.status is None or error.status in _PASSING
+                if not passing or attempt == attempts - 1 or time.monotonic() + pause_s >= until:
                     raise
-            time.sleep(FIRST_PAUSE_S * 2**attempt)
+            time.sleep(pause_s)
         raise AssertionError("every attempt answers or raises")
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: object, query: Any) -> Any:
