@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from assistant.planner.actions import no_undo
 from assistant.planner.investigation import Stage, State, fold
 from assistant.wire import (
     ActionProposed,
@@ -115,6 +116,10 @@ def _outcome(event: _Beginning, state: State) -> dict[str, object]:
 
 
 def _can_undo(state: State) -> str | None:
-    """The newest action that was done and not undone; stepping back does not undo it."""
-    done = [plan_hash for plan_hash, action in state.actions.items() if action.stage is Stage.done]
+    """The newest action that was done, not undone, and can be; stepping back does not undo it."""
+    done = [
+        plan_hash
+        for plan_hash, action in state.actions.items()
+        if action.stage is Stage.done and no_undo(action.plan) is None
+    ]
     return done[-1] if done else None

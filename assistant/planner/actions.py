@@ -36,11 +36,12 @@ def read_state(ports: Ports, plan: Plan) -> dict[str, Any]:
     return _as_json(ports.pipelines.state(plan.target))
 
 
-def changed(plan: Plan, state: Mapping[str, Any]) -> list[str]:
+def changed(plan: Plan, state: Mapping[str, Any], begun: bool = False) -> list[str]:
     """What of the state that the plan was made for is not so any more, in words.
 
     A run that has ended by itself makes no difference to a pause, but leaves nothing to end. One that has started since
-    makes a difference to both: the plan did not speak of it.
+    makes a difference to both: the plan did not speak of it. `begun` says that the plan may be half carried out, so
+    that a run may have ended because of it.
     """
     kept = [key for key in plan.state_before if key in state and key not in _PASSING]
     found = [
@@ -51,7 +52,7 @@ def changed(plan: Plan, state: Mapping[str, Any]) -> list[str]:
     if plan.action != RESUME and _RUNS in plan.state_before:
         before, now = _runs(plan.state_before), _runs(state)
         found += [f"{run} has started" for run in now if run not in before]
-        found += [f"{run} has ended" for run in before if run not in now and plan.action == FAIL_RUNS]
+        found += [f"{run} has ended" for run in before if run not in now and plan.action == FAIL_RUNS and not begun]
     return found
 
 
@@ -62,10 +63,14 @@ def is_done(plan: Plan, state: Mapping[str, Any], undo: bool = False) -> bool:
     return bool(state.get("paused")) == _wants_paused(plan, undo)
 
 
-def carry_out(ports: Ports, plan: Plan, undo: bool = False) -> dict[str, Any]:
-    """Do it, or undo it, and answer with the state that was read back. Raises `PortError`."""
+def carry_out(ports: Ports, plan: Plan, state: Mapping[str, Any], undo: bool = False) -> dict[str, Any]:
+    """Do it, or undo it, and answer with the state that was read back. Raises `PortError`.
+
+    `state` is that of this moment: a run that has ended since the plan was made may have succeeded, and is let be.
+    """
     if plan.action == FAIL_RUNS:
-        return _as_json(ports.pipelines.fail_runs(plan.target, _runs(plan.state_before)))
+        still = [run for run in _runs(plan.state_before) if run in _runs(state)]
+        return _as_json(ports.pipelines.fail_runs(plan.target, still))
     return _as_json(ports.pipelines.set_paused(plan.target, _wants_paused(plan, undo)))
 
 

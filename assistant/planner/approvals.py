@@ -1,7 +1,10 @@
 """From a plan to the deed: approval, carrying out, reading back, undo. Nothing is done twice."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from assistant.planner.actions import CannotAct, carry_out, changed, is_done, no_undo, read_state
 from assistant.planner.events import ActionApproved, ActionDone, ActionRefused
@@ -15,24 +18,29 @@ HAWKEYE = "hawkeye"
 
 
 class Approvals:
-    """Handles the plans of investigations. The caller sees to it that one investigation is handled by one at a time."""
+    """Handles the plans of investigations. The caller sees to it that one investigation is handled by one at a time;
+    that one pipeline is acted on by one at a time is seen to here, since two investigations may plan for the same."""
 
     def __init__(self, journal: Journal, ports: Ports, clock: Callable[[], datetime], follow: Decide) -> None:
         self._journal = journal
         self._ports = ports
         self._clock = clock
         self._follow = follow
+        self._turns: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
     def approve(self, investigation: str, plan_hash: str, actor: str, reason: str) -> State:
         """Check, record the approval, and do it. An action that is under way or done is not done again."""
         action = self._action(investigation, plan_hash)
         if action.stage is Stage.undone:
             raise NotNow("the plan was carried out and undone; step back to have a new one made")
-        if action.stage in (Stage.proposed, Stage.refused):
-            objection = self._objection(action)
-            if objection is not None:
-                return self._refused(investigation, action, HAWKEYE, objection)
-            self._approved(investigation, action, actor, reason, undo=False)
+        with self._turns[action.plan.target]:
+            if action.stage in (Stage.proposed, Stage.refused):
+                objection = self._objection(action)
+                if objection is not None:
+                    told = f"{objection} (it was approved by {actor}: {reason})"
+                    return self._refused(investigation, action, HAWKEYE, told)
+                self._approved(investigation, action, actor, reason, undo=False)
+                self._carry_out(investigation, self._action(investigation, plan_hash))
         return self.finish(investigation)
 
     def refuse(self, investigation: str, plan_hash: str, actor: str, reason: str) -> State:
@@ -59,7 +67,8 @@ class Approvals:
         """Carry out what is approved and not yet recorded as done, and answer with the state after it."""
         state = self._journal.state(investigation)
         for action in state.unfinished:
-            state = self._carry_out(investigation, action)
+            with self._turns[action.plan.target]:
+                state = self._carry_out(investigation, action)
         return state
 
     def _action(self, investigation: str, plan_hash: str) -> Action:
@@ -70,33 +79,41 @@ class Approvals:
         return actions[plan_hash]
 
     def _objection(self, action: Action) -> str | None:
-        """Why the plan must not be carried out any more, or None.
-
-        What an earlier approval has brought about, although its answer was lost, is no change but the plan itself.
-        """
-        expired = self._clock() >= action.plan.expires_at
-        if expired and not action.sent:
+        """Why the plan must not be carried out, or None."""
+        if self._is_expired(action) and not action.sent:
             return _expired(action)
         try:
             state = read_state(self._ports, action.plan)
         except (CannotAct, PortError) as error:
             return str(error)
-        if action.sent and is_done(action.plan, state):
-            return None
-        if expired:
+        return None if action.sent and is_done(action.plan, state) else self._outdated(action, state)
+
+    def _outdated(self, action: Action, state: Mapping[str, Any]) -> str | None:
+        """Why the plan is not for this hour or not for this state, or None."""
+        if self._is_expired(action):
             return _expired(action)
-        differences = changed(action.plan, state)
+        # What an earlier approval has brought about, although its answer was lost, is no change but the plan itself.
+        differences = changed(action.plan, state, begun=action.sent)
         if differences:
             return f"the state has changed since the plan was made ({'; '.join(differences)}); step back for a new one"
         return None
 
+    def _is_expired(self, action: Action) -> bool:
+        return self._clock() >= action.plan.expires_at
+
     def _carry_out(self, investigation: str, action: Action) -> State:
-        """The orchestrator's own state decides: what is so already is recorded and not asked for again."""
+        """The orchestrator's own state decides: what is so already is recorded and not asked for again.
+
+        The approval may be as old as the last end of the process, so an approved plan is still held to its expiry and
+        its state. An undo has neither: it goes back to what was before.
+        """
         undo = action.stage is Stage.undoing
         try:
             after = read_state(self._ports, action.plan)
             if not is_done(action.plan, after, undo):
-                after = carry_out(self._ports, action.plan, undo)
+                if not undo and (why := self._outdated(action, after)) is not None:
+                    return self._refused(investigation, action, HAWKEYE, f"approved, but not done: {why}")
+                after = carry_out(self._ports, action.plan, after, undo)
         except Unconfirmed as error:
             unknown = f"approved and sent, but whether it was done is not known: {error}. Approve it again to look"
             return self._refused(investigation, action, HAWKEYE, unknown)
