@@ -1,19 +1,21 @@
 """Alertmanager's webhook payload (version 4) → alerts. No IO.
 
 An alert names its product and metric in the labels `product` and `metric`. The annotation `rule_window` (for example
-"6h") says over how long a time the rule looks: the trouble began up to that long before the alert fired.
+"6h") says over how long a time the rule looks: the trouble began up to that long before the alert fired. Where the
+figures come late, the annotation `as_of` says of which time they speak; without it, of the time when the alert fired.
 """
 
 import re
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from knowledge.ingest.alert import Alert
 from tools.records import Utc, Window
 
 DEFAULT_RULE_WINDOW = timedelta(hours=6)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_TIME: TypeAdapter[datetime] = TypeAdapter(Utc)
 _DURATION = re.compile(r"(?:\d+[smhdw])+")
 
 
@@ -65,7 +67,8 @@ def _translate(alert: _Alert, now: datetime, baseline: timedelta) -> Alert:
             f"the alert {name!r} has no label {' and no label '.join(missing)}. "
             "Add them to the alerting rule, so that it is known what to investigate"
         )
-    start = alert.startsAt - _duration(alert.annotations.get("rule_window"))
+    started = _as_of(alert)
+    start = started - _duration(alert.annotations.get("rule_window"))
     # Alertmanager writes the year 1 for "still firing".
     end = alert.endsAt if alert.endsAt is not None and alert.endsAt > alert.startsAt else now
     if end <= alert.startsAt:
@@ -77,12 +80,26 @@ def _translate(alert: _Alert, now: datetime, baseline: timedelta) -> Alert:
         product=alert.labels["product"],
         metric=alert.labels["metric"],
         title=alert.annotations.get("summary", name),
-        started_at=alert.startsAt,
+        started_at=started,
         window=Window(start=start, end=end),
         baseline=Window(start=start - baseline, end=start),
         labels=dict(sorted(alert.labels.items())),
         source="alertmanager",
     )
+
+
+def _as_of(alert: _Alert) -> datetime:
+    """The time that the figures speak of: RFC 3339 or unix seconds, as a template of Prometheus writes a value."""
+    told = alert.annotations.get("as_of")
+    if told is None:
+        return alert.startsAt
+    try:
+        found = _TIME.validate_python(told.strip())
+    except ValidationError:
+        raise MalformedAlert(f"as_of {told!r} is not a time such as 2013-05-04T10:00:00Z or 1367661600") from None
+    if found > alert.startsAt:
+        raise MalformedAlert(f"as_of {told!r} is after {alert.startsAt:%Y-%m-%d %H:%M} UTC, when the alert fired")
+    return found
 
 
 def _duration(text: str | None) -> timedelta:

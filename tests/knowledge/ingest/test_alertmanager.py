@@ -58,3 +58,21 @@ def test_resolved_alerts_open_nothing() -> None:
 def test_a_malformed_payload_says_what_is_wrong(bad: object, message: str) -> None:
     with pytest.raises(MalformedAlert, match=message):
         translate(bad, NOW, WEEK)
+
+
+@pytest.mark.parametrize(
+    "as_of", ["2013-05-04T16:00:00Z", "2013-05-04T12:00:00-04:00", "1367683200", " 1.3676832e+09 "]
+)
+def test_figures_that_come_late_say_of_which_time_they_speak(as_of: str) -> None:
+    (alert,) = translate(payload(annotations={"rule_window": "2h", "as_of": as_of}), NOW, WEEK)
+    assert alert.started_at == datetime(2013, 5, 4, 16, tzinfo=UTC)
+    assert (alert.window.start, alert.window.end) == (datetime(2013, 5, 4, 14, tzinfo=UTC), NOW)
+    assert alert.alert == "ab12-20130504T200000Z", "Alertmanager's own start is what the alert is known by"
+
+
+@pytest.mark.parametrize(
+    ("as_of", "says"), [("soon", "not a time such as"), ("2013-05-04T16:00", "not a time"), ("1367697601", "is after")]
+)
+def test_an_as_of_that_cannot_be(as_of: str, says: str) -> None:
+    with pytest.raises(MalformedAlert, match=says):
+        translate(payload(annotations={"as_of": as_of}), NOW, WEEK)
