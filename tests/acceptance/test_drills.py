@@ -20,11 +20,6 @@ SEEDS = (1, 2, 3)
 DIFFERS_BY_RUN = {"investigation", "at", "expires_at"}
 
 
-@pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("worlds")
-
-
 def _walked(world: World, folder: Path) -> tuple[InvestigationView, list[Event]]:
     events: list[Event] = []
     copied = world.copy_to(folder)

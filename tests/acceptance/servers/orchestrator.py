@@ -1,0 +1,31 @@
+"""What a test wants to know of a real orchestrator: as the orchestrator tells it, without any code of ours between."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A run, its status in the orchestrator's own word, and whether that means that it may still write."""
+
+    run: str
+    status: str
+    in_flight: bool
+
+
+class RealOrchestrator(Protocol):
+    """A server that runs, with one pipeline that has a run in flight. `orders` are those that came over its API."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def pipeline(self) -> str: ...
+    @property
+    def user(self) -> str | None: ...
+    @property
+    def secret(self) -> str | None: ...
+    def paused(self) -> bool: ...
+    def pause_by_hand(self, paused: bool) -> None: ...
+    def runs(self) -> list[Seen]: ...
