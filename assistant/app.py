@@ -9,9 +9,10 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from assistant.api import intake, investigations, snapshots
+from assistant.api import intake, investigations, pipelines, snapshots
 from assistant.api.bell import Bell
 from assistant.api.desk import Desk
+from assistant.api.pipeline_desk import PipelineDesk
 from assistant.api.problems import as_problem
 from assistant.api.snapshot_desk import SnapshotDesk
 from assistant.api.tools import tool_routes
@@ -43,13 +44,14 @@ def create_app(settings: Settings) -> Litestar:
         settings.samples_kept,
         settings.factories,
         settings.orchestrators,
+        settings.pipelines,
     )
     bell = Bell()
     driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))
     desk = Desk(workspace, driver, bell, playbook=settings.playbook, at_once=settings.at_once, tools=len(tools))
     baseline = timedelta(days=settings.baseline_days)
     checker = Checker(workspace, tools, lambda alert: desk.open_once(alert, rules.PLAYBOOK), baseline, _now)
-    snapshot_desk = SnapshotDesk(workspace, checker)
+    snapshot_desk, pipeline_desk = SnapshotDesk(workspace, checker), PipelineDesk(workspace)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -62,11 +64,13 @@ def create_app(settings: Settings) -> Litestar:
             checker.close()
             workspace.close()
 
-    routes = [*intake.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *tool_routes(tools.values(), workspace.ports)]
+    routes = [*intake.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
+    routes += tool_routes(tools.values(), workspace.ports)
     return Litestar(
         [Router(PREFIX, route_handlers=routes)],
         dependencies={
             "desk": Provide(lambda: desk, sync_to_thread=False),
+            "pipelines": Provide(lambda: pipeline_desk, sync_to_thread=False),
             "snapshots": Provide(lambda: snapshot_desk, sync_to_thread=False),
         },
         exception_handlers={Exception: as_problem},

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from knowledge.connectors.connection import EMBEDDED, Connection
+from knowledge.pipelines import PipelineSettings
 
 FILE = "hawkeye.toml"
 FILE_VARIABLE = "HAWKEYE_CONFIG"
@@ -16,7 +17,7 @@ PREFIX = "HAWKEYE_"
 _PATHS = ("data_dir", "snapshot_roots", "playbook_folders")
 _LISTS = ("snapshot_roots", "playbook_folders")
 _TABLES = ("factories",)
-_NESTED = ("orchestrators",)
+_NESTED = ("orchestrators", "pipelines")
 
 
 class SettingsError(ValueError):
@@ -52,6 +53,10 @@ class Settings(BaseModel):
         dict[Annotated[str, Field(pattern=r"^[\w-]+$")], Connection],
         Field(description="name → how the platform's orchestrator of that name is reached"),
     ] = {}
+    pipelines: Annotated[
+        dict[Annotated[str, Field(min_length=1, max_length=200)], PipelineSettings],
+        Field(description="pipeline → where it runs and what else is known of it, over what the platform sent"),
+    ] = {}
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
 
     @field_validator("orchestrators")
@@ -60,6 +65,16 @@ class Settings(BaseModel):
         if EMBEDDED in orchestrators:
             raise ValueError(f"{EMBEDDED!r} is the orchestrator of the data folder; call this one something else")
         return orchestrators
+
+    @model_validator(mode="after")
+    def _orchestrators_are_there(self) -> "Settings":
+        known = [EMBEDDED, *self.orchestrators]
+        for name, told in self.pipelines.items():
+            if told.orchestrator is not None and told.orchestrator not in known:
+                raise ValueError(
+                    f"the pipeline {name!r} is said to run on {told.orchestrator!r}; there are: {', '.join(known)}"
+                )
+        return self
 
 
 def load(env: Mapping[str, str] = os.environ, folder: Path | None = None, **overrides: object) -> Settings:
@@ -136,12 +151,14 @@ def _spelled_out(name: str, value: str) -> object:
 def _nested(table: Mapping[str, str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for key, told in table.items():
-        outer, _, inner = key.partition(".")
+        outer, _, inner = key.rpartition(".")  # the name of a pipeline may have dots
         found.setdefault(outer, {})[inner] = told
     return found
 
 
 def _fault(where: tuple[int | str, ...], what: str, kind: str, origin: Mapping[str, str]) -> str:
+    if not where:  # settings that do not go together
+        return what.removeprefix("Value error, ")
     name = str(where[0])
     if kind == "extra_forbidden" and len(where) == 1:
         return f"{origin[name]} sets {name!r}, which is no setting; there are: {', '.join(Settings.model_fields)}"

@@ -37,6 +37,16 @@ class InvestigationLog:
         )
         return [json.loads(row[0]) for row in found]
 
+    def of_types(self, types: Sequence[str], limit: int, offset: int = 0) -> tuple[list[Row], int]:
+        """The events of these types in all investigations, the newest first, and how many there are altogether."""
+        marks = ", ".join("?" * len(types))
+        reader, where = self._store.reader(), f"FROM events WHERE type IN ({marks})"
+        total = reader.execute(f"SELECT count(*) {where}", list(types)).fetchone()[0]
+        found = reader.execute(
+            f"SELECT body {where} ORDER BY at DESC, rowid DESC LIMIT ? OFFSET ?", [*types, limit, offset]
+        )
+        return [json.loads(row[0]) for row in found], total
+
     def ids(self) -> list[str]:
         """Every investigation, the newest first."""
         rows = self._store.reader().execute(

@@ -1,13 +1,31 @@
 """Pipelines: their records, and their state as the orchestrator tells it at the moment of asking."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from pydantic import BaseModel, ConfigDict, Field
 from sqlite_utils import Database
 
 from knowledge.store import Store
 from tools.ports import PortError, Unconfirmed
-from tools.records import Pipeline, PipelineState
+from tools.records import Id, Pipeline, PipelineState
+
+
+class PipelineSettings(BaseModel):
+    """What the settings say about a pipeline. It stands over what the platform sent; what is None is as it was sent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    orchestrator: Annotated[str, Field(min_length=1)] | None = None
+    orchestrator_id: Id | None = None
+    writes: tuple[Id, ...] | None = None
+    every_h: Annotated[float, Field(gt=0)] | None = None
+    owner: Annotated[str, Field(min_length=1)] | None = None
+
+    def over(self, pipeline: str, sent: Pipeline | None) -> Pipeline | None:
+        """The record as it then is; None where nobody says which orchestrator runs the pipeline."""
+        known = sent.model_dump() if sent else {"pipeline": pipeline}
+        known |= self.model_dump(exclude_none=True)
+        return Pipeline.model_validate(known) if "orchestrator" in known else None
 
 
 class Orchestrator(Protocol):
@@ -23,11 +41,18 @@ class Orchestrator(Protocol):
 
 
 class Pipelines:
-    """Implements `tools.ports.PipelinesPort`: records from the store, state from `orchestrators` by their name."""
+    """Implements `tools.ports.PipelinesPort`: records from the store, with what the settings say over them, and state
+    from `orchestrators` by their name."""
 
-    def __init__(self, store: Store, orchestrators: Mapping[str, Orchestrator]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        orchestrators: Mapping[str, Orchestrator],
+        settings: Mapping[str, PipelineSettings] | None = None,
+    ) -> None:
         self._store = store
         self._orchestrators = orchestrators
+        self._settings = settings or {}
 
     def put(self, pipeline: Pipeline) -> None:
         """Keep a record; the later one of a pipeline wins."""
@@ -45,9 +70,14 @@ class Pipelines:
     def pipeline(self, pipeline: str) -> Pipeline | None:
         """The record, or None."""
         rows = self._store.reader().query("select record from pipelines where pipeline = ?", [pipeline])
-        for row in rows:
-            return Pipeline.model_validate_json(row["record"])
-        return None
+        sent = next((Pipeline.model_validate_json(row["record"]) for row in rows), None)
+        told = self._settings.get(pipeline)
+        return told.over(pipeline, sent) if told else sent
+
+    def names(self) -> list[str]:
+        """Every pipeline that has a record, sorted."""
+        sent = [row["pipeline"] for row in self._store.reader().query("select pipeline from pipelines")]
+        return sorted(name for name in {*sent, *self._settings} if self.pipeline(name) is not None)
 
     def state(self, pipeline: str) -> PipelineState:
         """Read from the orchestrator now. Raises `PortError`."""

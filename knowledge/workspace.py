@@ -15,7 +15,7 @@ from knowledge.investigations import InvestigationLog
 from knowledge.lineage import Lineage
 from knowledge.metrics import Metrics
 from knowledge.models import Models
-from knowledge.pipelines import Orchestrator, Pipelines
+from knowledge.pipelines import Orchestrator, Pipelines, PipelineSettings
 from knowledge.profiles import ProfileStore
 from knowledge.programs import SnapshotPrograms
 from knowledge.receiver import Receiver
@@ -39,6 +39,7 @@ class Workspace:
     store: Store
     ports: Ports
     models: Models
+    pipelines: Pipelines
     artifacts: Artifacts
     receiver: Receiver
     alerts: Alerts
@@ -55,19 +56,22 @@ class Workspace:
         samples_kept: int = KEPT,
         factories: Mapping[str, str] | None = None,
         orchestrators: Mapping[str, Connection] | None = None,
+        pipelines_told: Mapping[str, PipelineSettings] | None = None,
     ) -> "Workspace":
         """Open a data folder. Raises `knowledge.store.StoreError` with the reason and what to do.
 
         `snapshot_roots` are the folders that artifacts may lie in, besides `snapshots/` of the data folder.
         `samples_kept` is how many samples of each model are kept as rows. `factories` are model → function that makes
-        its module. `orchestrators` are the platform's, by the names that pipeline records give them.
+        its module. `orchestrators` are the platform's, by the names that pipeline records give them;
+        `pipelines_told` is what the settings say about pipelines.
         """
         store = Store.open(folder)
         metrics, models, lineage = Metrics(store), Models(store), Lineage(store)
         samples = RecentSamples(folder / SAMPLES, samples_kept)
         training, profiles, alerts = TrainingRuns(store), ProfileStore(folder / PROFILES), Alerts(store)
         connected: dict[str, Orchestrator] = {n: connect(n, one) for n, one in (orchestrators or {}).items()}
-        pipelines = Pipelines(store, {EMBEDDED: EmbeddedOrchestrator(folder / ORCHESTRATOR), **connected})
+        embedded = EmbeddedOrchestrator(folder / ORCHESTRATOR)
+        pipelines = Pipelines(store, {EMBEDDED: embedded, **connected}, pipelines_told)
         artifacts = Artifacts([folder / SNAPSHOTS, *snapshot_roots], models)
         programs = SnapshotPrograms(artifacts, factories)
         ports = Ports(
@@ -93,7 +97,7 @@ class Workspace:
             baseline=timedelta(days=baseline_days),
         )
         checks, log = SnapshotChecks(store), InvestigationLog(store)
-        return cls(store, ports, models, artifacts, receiver, alerts, checks, log, programs)
+        return cls(store, ports, models, pipelines, artifacts, receiver, alerts, checks, log, programs)
 
     def close(self) -> None:
         """Give the folder back, and stop the process that runs snapshots."""

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from importlib.metadata import version
 
-from assistant.api import views
+from assistant.api import audit, views
 from assistant.api.background import Background
 from assistant.api.bell import Bell
 from assistant.api.problems import not_found, unprocessable
@@ -13,6 +13,7 @@ from assistant.wire import (
     Alert,
     AnswerBody,
     ApproveBody,
+    AuditPage,
     Event,
     EventPage,
     Health,
@@ -79,6 +80,16 @@ class Desk:
         ids = self._workspace.log.ids()
         shown = tuple(self._summary(investigation) for investigation in ids[offset : offset + limit])
         return InvestigationPage(investigations=shown, total=len(ids), offset=offset, limit=limit)
+
+    def audit(self, limit: int, offset: int) -> AuditPage:
+        rows, total = self._workspace.log.of_types(audit.DECIDED, limit, offset)
+        found = {
+            (entry.investigation, entry.seq): entry
+            for investigation in {row["investigation"] for row in rows}
+            for entry in audit.entries(self._driver.events(investigation))
+        }
+        shown = tuple(found[key] for row in rows if (key := (row["investigation"], row["seq"])) in found)
+        return AuditPage(entries=shown, total=total, offset=offset, limit=limit)
 
     def view(self, investigation: str) -> InvestigationView:
         return views.view(self._events(investigation), self._background.failure(investigation))

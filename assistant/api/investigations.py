@@ -1,4 +1,4 @@
-"""The routes of investigations: open, list, look, follow, and say something to one."""
+"""The routes of investigations: open, list, look, follow, say something to one, and the audit log of all."""
 
 from functools import partial
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from assistant.api.problems import REFUSALS
 from assistant.wire import (
     AnswerBody,
     ApproveBody,
+    AuditPage,
     EventPage,
     InvestigationPage,
     InvestigationView,
@@ -93,6 +94,16 @@ def add_note(desk: _Desk, investigation: _Id, data: JSONBody[NoteBody]) -> Inves
     return desk.note(investigation, data)
 
 
+@get(
+    "/audit",
+    sync_to_thread=True,
+    summary="What was decided about actions, by whom and why, and what came of it; the newest first",
+    responses=REFUSALS,
+)
+def audit_log(desk: _Desk, limit: _Limit = 20, offset: _Offset = 0) -> AuditPage:
+    return desk.audit(limit, offset)
+
+
 ROUTES: list[HTTPRouteHandler] = [
     list_investigations,
     open_investigation,
@@ -104,4 +115,5 @@ ROUTES: list[HTTPRouteHandler] = [
     undo,
     step_back,
     add_note,
+    audit_log,
 ]

@@ -9,9 +9,11 @@ from assistant.cli.failures import run
 from assistant.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "audit": "assistant.cli.audit:audit",
     "demo": "assistant.cli.demo:demo",
     "drill": "assistant.cli.drill:drill",
     "investigate": "assistant.cli.investigate:investigate",
+    "pipeline": "assistant.cli.pipeline:pipeline",
     "playbook": "assistant.cli.playbook:playbook",
     "serve": "assistant.cli.serve:serve",
     "snapshot": "assistant.cli.snapshot:snapshot",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from knowledge.connectors.embedded import EmbeddedOrchestrator
-from knowledge.pipelines import Orchestrator, Pipelines
+from knowledge.pipelines import Orchestrator, Pipelines, PipelineSettings
 from knowledge.store import Store
-from tools.ports import PortError
+from tools.ports import PortError, Unconfirmed
 from tools.records import Pipeline, PipelineState
 
 RECORD = Pipeline(pipeline="train", orchestrator="embedded", writes=("flights:training",), every_h=24)
@@ -72,3 +72,59 @@ def test_what_is_not_known_is_said_with_what_to_do(store: Store) -> None:
     found.put(Pipeline(pipeline="other", orchestrator="airflow"))
     with pytest.raises(PortError, match="connected are: embedded"):
         found.set_paused("other", True)
+
+
+class Shaky:
+    """Does what it is told, as far as `ends` allows, and loses its answers; `is_dumb` says nothing at all any more."""
+
+    def __init__(self, ends: Sequence[str] = (), is_dumb: bool = False) -> None:
+        self.paused, self.runs, self.ends, self.is_dumb = False, ["r1", "r2"], ends, is_dumb
+        self.ordered = 0
+
+    def state(self, pipeline: str) -> PipelineState:
+        if self.ordered and self.is_dumb:
+            raise PortError("air does not answer")
+        return PipelineState(pipeline=pipeline, paused=self.paused, active_runs=tuple(self.runs))
+
+    def set_paused(self, pipeline: str, paused: bool) -> PipelineState:
+        self.paused, self.ordered = paused, self.ordered + 1
+        raise PortError("air did not answer within 10 seconds")
+
+    def fail_runs(self, pipeline: str, runs: Sequence[str]) -> PipelineState:
+        self.runs, self.ordered = [run for run in self.runs if run not in self.ends], self.ordered + 1
+        raise PortError("air answers 409: it is being cleared")
+
+
+def test_an_order_whose_answer_was_lost_is_looked_up(store: Store) -> None:
+    shaky = Shaky()
+    assert pipelines(store, shaky).set_paused("train", True).paused
+    assert shaky.ordered == 1
+
+
+def test_an_order_of_which_nothing_is_known_says_so(store: Store) -> None:
+    with pytest.raises(Unconfirmed, match="did not answer within 10 seconds; and the state cannot be read back: air"):
+        pipelines(store, Shaky(is_dumb=True)).set_paused("train", True)
+
+
+def test_runs_of_which_one_was_ended_are_both_named(store: Store) -> None:
+    with pytest.raises(PortError, match=r"still in flight: r2; ended: r1 \(air answers 409: it is being cleared\)"):
+        pipelines(store, Shaky(ends=["r1"])).fail_runs("train", ["r1", "r2"])
+
+
+def test_what_the_settings_say_stands_over_what_was_sent(store: Store) -> None:
+    told = {
+        "train": PipelineSettings(orchestrator="air", orchestrator_id="train_nightly", owner="ranking"),
+        "only.told": PipelineSettings(orchestrator="embedded", every_h=6),
+        "half": PipelineSettings(owner="nobody says where it runs"),
+    }
+    air = Deaf()
+    found = Pipelines(store, {"embedded": Deaf(), "air": air}, told)
+    assert found.pipeline("train") == Pipeline(
+        pipeline="train", orchestrator="air", orchestrator_id="train_nightly", owner="ranking"
+    )
+    found.put(RECORD)
+    assert found.pipeline("train") == RECORD.model_copy(
+        update={"orchestrator": "air", "orchestrator_id": "train_nightly", "owner": "ranking"}
+    )
+    assert found.names() == ["only.told", "train"]
+    assert found.state("train").pipeline == "train"
