@@ -9,7 +9,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from assistant.api import intake, investigations, pipelines, snapshots
+from assistant.api import intake, investigations, pipelines, samples, snapshots
 from assistant.api.bell import Bell
 from assistant.api.desk import Desk
 from assistant.api.pipeline_desk import PipelineDesk
@@ -64,13 +64,14 @@ def create_app(settings: Settings) -> Litestar:
             checker.close()
             workspace.close()
 
-    routes = [*intake.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
+    routes = [*intake.ROUTES, *samples.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
     routes += tool_routes(tools.values(), workspace.ports)
     return Litestar(
         [Router(PREFIX, route_handlers=routes)],
         dependencies={
             "desk": Provide(lambda: desk, sync_to_thread=False),
             "pipelines": Provide(lambda: pipeline_desk, sync_to_thread=False),
+            "receiver": Provide(lambda: workspace.receiver, sync_to_thread=False),
             "snapshots": Provide(lambda: snapshot_desk, sync_to_thread=False),
         },
         exception_handlers={Exception: as_problem},

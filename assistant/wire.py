@@ -81,6 +81,8 @@ __all__ = [
     "Question",
     "QuestionAsked",
     "RefuseBody",
+    "RefusedRows",
+    "SamplesTaken",
     "Share",
     "Snapshot",
     "SnapshotLine",
@@ -112,6 +114,21 @@ class _Wire(BaseModel):
     """Immutable, and strict about names so that a misspelt field is refused rather than lost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RefusedRows(_Wire):
+    """Rows of a batch that were not taken, and why; `first` are the places of the first of them, from 0."""
+
+    reason: str
+    rows: int
+    first: tuple[int, ...]
+
+
+class SamplesTaken(_Wire):
+    """What became of a batch of samples or labels: `taken` rows are on disk, those `refused` are for good."""
+
+    taken: int
+    refused: tuple[RefusedRows, ...]
 
 
 class Health(_Wire):

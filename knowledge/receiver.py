@@ -15,12 +15,15 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from knowledge.alerts import Alerts
 from knowledge.ingest import alertmanager, openlineage
 from knowledge.ingest.alert import Alert
+from knowledge.ingest.sample_rows import KnownModel, RefusedRows, models_of, sort_labels, sort_samples
+from knowledge.ingest.samples import read_samples
 from knowledge.lineage import Lineage
 from knowledge.metrics import Metrics
 from knowledge.models import Models
 from knowledge.pipelines import Pipelines
 from knowledge.profiles import ProfileStore
 from knowledge.samples import RecentSamples
+from knowledge.telemetry.batches import MalformedSamples
 from knowledge.telemetry.collector import Collector
 from knowledge.training_runs import TrainingRuns
 from tools.records import Cube, Feature, Model, Pipeline, Product, RolloutPoint, Snapshot, Standing, TrainingRun, Window
@@ -50,6 +53,7 @@ class Receiver:
     ) -> None:
         self._metrics, self._models, self._lineage = metrics, models, lineage
         self._training, self._pipelines, self._alerts, self._baseline = training, pipelines, alerts, baseline
+        self._samples = samples
         self._collector = Collector(profiles, samples, self._categorical, self._stable)
         self._on_new_snapshot: Callable[[Snapshot], None] | None = None
 
@@ -110,6 +114,37 @@ class Receiver:
         """A batch of prediction samples, folded into profiles; the newest of each model are kept as rows besides."""
         self._collector.fold(samples)
 
+    def receive_sample_file(self, body: bytes, content_type: str) -> tuple[int, tuple[RefusedRows, ...]]:
+        """The samples of a Parquet or Arrow body: how many rows were taken, and the others with the reason.
+
+        On disk when this returns. Raises `UnreadableSamples` and `MalformedSamples` where the body is refused whole.
+        """
+        table = read_samples(body, content_type)
+        taken, refused = sort_samples(table, self._known_models(table), datetime.now(UTC))
+        _anything(taken, refused)
+        self.receive_samples(taken)
+        return len(taken), refused
+
+    def receive_label_file(self, body: bytes, content_type: str) -> tuple[int, tuple[RefusedRows, ...]]:
+        """The labels of a Parquet or Arrow body, joined to samples by request id, and otherwise as above."""
+        table = read_samples(body, content_type)
+        try:
+            taken, refused = sort_labels(table, self._known_models(table))
+        except ValueError as error:
+            raise MalformedSamples(str(error)) from None
+        _anything(taken, refused)
+        self._samples.label(taken)
+        return len(taken), refused
+
+    def _known_models(self, table: pa.Table) -> dict[str, KnownModel]:
+        """What is known of the models that a table names."""
+        return {
+            name: KnownModel(
+                {one.snapshot for one in self._models.snapshots(name)}, {f.feature for f in self._models.features(name)}
+            )
+            for name in set(models_of(table)) & set(self._models.names())
+        }
+
     def receive_alert(self, payload: object, now: datetime | None = None) -> list[Alert]:
         """The firing alerts of an Alertmanager webhook payload, stored. Their product and metric must be known.
 
@@ -145,6 +180,12 @@ class Receiver:
         # Points are stamped with the start of their hour: the last one speaks for the hour after it.
         end = min(alert.window.end, span.end.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
         return alert.model_copy(update={"window": Window(start=alert.window.start, end=end)})
+
+
+def _anything(taken: pa.Table, refused: Sequence[RefusedRows]) -> None:
+    """A body of which nothing is to be taken is refused whole."""
+    if refused and not len(taken):
+        raise MalformedSamples(f"every row is refused: {'; '.join(f'{one.reason} ({one.rows})' for one in refused)}")
 
 
 def _read(kind: type[M], payload: object) -> M:

@@ -1,25 +1,42 @@
 """Samples as tables, as they are kept, and as arrays, as they are read: numbers, and lists of them."""
 
 from collections.abc import Collection, Sequence
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from knowledge.labels import Labels
 from tools.records import Samples
 from tools.stats.profile import PREDICTION
 
 FEATURE = "f."
 PRINT = "print"
+REQUEST = "request"
+LABEL = "label"
+
+Hashes = NDArray[np.uint64]
 
 
-def kept_columns(samples: pa.Table, prints: NDArray[np.uint64]) -> pa.Table:
-    """What is kept of a batch: float32 as it is, other numbers as float64, lists as lists of float64."""
+def kept_columns(samples: pa.Table, prints: Hashes) -> pa.Table:
+    """What is kept of a batch: float32 as it is, other numbers as float64, lists as lists of float64; of the request id
+    only a hash."""
     names = [name for name in samples.column_names if name.startswith(FEATURE)]
     columns = {"ts": microseconds(samples["ts"]), "snapshot": samples["snapshot"].cast(pa.string())}
     columns |= {name: samples[name].cast(_kind(samples[name].type)) for name in (PREDICTION, *names)}
+    label = samples[LABEL] if LABEL in samples.column_names else pa.nulls(len(samples))
+    columns |= {LABEL: label.cast(pa.float64()), REQUEST: text_hashes(samples["request_id"])}
     return pa.table({**columns, PRINT: pa.array(prints)})
+
+
+def text_hashes(column: pa.ChunkedArray) -> Hashes:
+    """A hash of every text, uint64[n]."""
+    coded = column.combine_chunks().dictionary_encode()
+    hashes = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) for text in coded.dictionary.to_pylist()]
+    found: Hashes = np.asarray(hashes, dtype=np.uint64)[coded.indices.to_numpy()]
+    return found
 
 
 def _kind(kind: pa.DataType) -> pa.DataType:
@@ -39,16 +56,22 @@ def with_lists(table: pa.Table, lists: Collection[str]) -> pa.Table:
     return table
 
 
-def samples_of(tables: Sequence[pa.Table], prints: NDArray[np.uint64]) -> Samples:
-    """The rows of these tables as arrays, in the order of `prints`, which are those of all of them."""
+def samples_of(tables: Sequence[pa.Table], prints: Hashes, labels: Labels, model: str) -> Samples:
+    """The rows of these tables as arrays, in the order of `prints`, which are those of all of them.
+
+    A label that came by itself stands before the one that came with the sample.
+    """
     found = np.concatenate([table[PRINT].to_numpy() for table in tables])
     order = np.argsort(found)[np.searchsorted(np.sort(found), prints)]
+    requests = np.concatenate([table[REQUEST].to_numpy() for table in tables])
+    late = labels.of(model, found, requests)
     names = sorted({name for table in tables for name in table.column_names if name.startswith(FEATURE)})
     return Samples(
         np.concatenate([table["ts"].to_numpy() for table in tables])[order] // 1_000_000,
         np.concatenate([table["snapshot"].to_numpy() for table in tables])[order].astype(str),
         {name.removeprefix(FEATURE): _stacked(tables, name)[order] for name in names},
         _stacked(tables, PREDICTION)[order],
+        np.where(np.isnan(late), _stacked(tables, LABEL), late)[order],
     )
 
 

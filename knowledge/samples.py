@@ -2,7 +2,8 @@
 
 A batch becomes a small Parquet file beside the others of its model, and many small ones are now and then written
 together. A row is known by its fingerprint, so nothing that is there twice, after a crash or because it was sent again,
-counts twice. Only what a run needs is kept: time, snapshot, features and prediction; no request id, label or segment.
+counts twice. Only what a run needs is kept: time, snapshot, features, prediction, label and a hash of the request id;
+no request id and no segment. Labels that come late are kept beside, see `labels.py`.
 """
 
 import hashlib
@@ -16,11 +17,13 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from knowledge.files import replaced
-from knowledge.sample_tables import PRINT, is_list, kept_columns, samples_of, with_lists
+from knowledge.labels import Labels
+from knowledge.sample_tables import LABEL, PRINT, is_list, kept_columns, samples_of, text_hashes, with_lists
 from tools.ports import PortError
 from tools.records import Samples
 
@@ -66,6 +69,7 @@ class RecentSamples:
 
     def __init__(self, folder: Path, kept: int = KEPT) -> None:
         self._folder, self._kept = folder, kept
+        self._labels = Labels(folder / "labels")
         self._lock = threading.Lock()
         if kept == 0 and folder.exists():
             shutil.rmtree(folder)
@@ -80,9 +84,11 @@ class RecentSamples:
         with self._lock:
             there = self._rows(model)
             fresh = ~np.isin(prints, there.prints)
+            columns = kept_columns(samples, prints)
+            self._labels.put(model, prints[~fresh], columns[LABEL].to_numpy()[~fresh])
             if not fresh.any():
                 return
-            self._write(model, kept_columns(samples, prints).filter(pa.array(fresh)))
+            self._write(model, columns.filter(pa.array(fresh)))
             if len(there.files) >= _MOST_FILES:
                 self._write_together(model)
 
@@ -98,7 +104,18 @@ class RecentSamples:
                 asked &= rows.snapshot == snapshot
             asked_rows = rows.where(asked)
             chosen = asked_rows.where(np.arange(len(asked_rows.ts)) >= len(asked_rows.ts) - most)
-            return samples_of(list(_tables(chosen)), chosen.prints) if len(chosen.ts) else Samples.none()
+            tables = list(_tables(chosen))
+            return samples_of(tables, chosen.prints, self._labels, model) if len(chosen.ts) else Samples.none()
+
+    def label(self, labels: pa.Table) -> None:
+        """Keep labels that came by themselves: request_id, model and label, the texts as strings. They are joined to
+        the samples of the request, whichever comes first. Durable on return. Raises `PortError`."""
+        if self._kept == 0:
+            return
+        for model in sorted(pc.unique(labels["model"]).to_pylist()):
+            own = labels.filter(pc.equal(labels["model"], model))
+            values = own[LABEL].cast(pa.float64()).to_numpy()
+            self._labels.put(model, text_hashes(own["request_id"]), values)
 
     def table(self, model: str) -> pa.Table | None:
         """All kept rows of a model with their fingerprints, oldest first; None where there is none. Raises `PortError`

@@ -329,13 +329,20 @@ class Samples:
     """Sampled predictions of one model as columns, oldest first.
 
     `ts` int64[n] unix seconds; `snapshot` str[n]; `features` name → float64[n], NaN where null (a categorical one as
-    its id), or float64[n, k] for a sequence or a bag, NaN behind its end; `prediction` float64[n].
+    its id), or float64[n, k] for a sequence or a bag, NaN behind its end; `prediction` and `label` float64[n],
+    the label NaN where none has come.
     """
 
     def __init__(
-        self, ts: np.ndarray, snapshot: np.ndarray, features: dict[str, np.ndarray], prediction: np.ndarray
+        self,
+        ts: np.ndarray,
+        snapshot: np.ndarray,
+        features: dict[str, np.ndarray],
+        prediction: np.ndarray,
+        label: np.ndarray | None = None,
     ) -> None:
         self.ts, self.snapshot, self.features, self.prediction = ts, snapshot, features, prediction
+        self.label = np.full(len(ts), np.nan) if label is None else label
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -343,7 +350,7 @@ class Samples:
     def where(self, mask: np.ndarray) -> "Samples":
         """The rows where `mask` (bool[n]) holds."""
         features = {name: values[mask] for name, values in self.features.items()}
-        return Samples(self.ts[mask], self.snapshot[mask], features, self.prediction[mask])
+        return Samples(self.ts[mask], self.snapshot[mask], features, self.prediction[mask], self.label[mask])
 
     @classmethod
     def none(cls) -> "Samples":

@@ -15,9 +15,11 @@ from assistant.planner.playbook import FaultyPlaybook
 from assistant.planner.refusals import NotNow
 from assistant.wire import Problem
 from knowledge.ingest.alertmanager import MalformedAlert
+from knowledge.ingest.samples import UnreadableSamples
 from knowledge.investigations import ConcurrentWrite
 from knowledge.receiver import MalformedPayload
 from knowledge.store import StoreError
+from knowledge.telemetry.batches import MalformedSamples
 
 _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -27,6 +29,8 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     ConcurrentWrite: HTTPStatus.CONFLICT,
     MalformedAlert: HTTPStatus.UNPROCESSABLE_ENTITY,
     MalformedPayload: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MalformedSamples: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnreadableSamples: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownPlaybook: HTTPStatus.UNPROCESSABLE_ENTITY,
     FaultyPlaybook: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,

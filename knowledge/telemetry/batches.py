@@ -6,23 +6,18 @@ by its number among equal ones of its batch. So a batch that is sent again, whol
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from knowledge.sample_tables import FEATURE, is_list, microseconds
+from knowledge.ingest.sample_rows import CLOCKS_DIFFER, LARGEST_ID
+from knowledge.sample_tables import FEATURE, LABEL, Hashes, is_list, microseconds, text_hashes
 from tools.stats.profile import PREDICTION, Floats
 
 _NEEDED = ("ts", "request_id", "model", "snapshot", PREDICTION)
-LARGEST_ID = 2**53
-CLOCKS_DIFFER = timedelta(days=1)
-"""How far ahead of ours a sender's clock may be."""
-
-Hashes = NDArray[np.uint64]
 
 
 class MalformedSamples(ValueError):
@@ -59,7 +54,8 @@ def by_model(samples: pa.Table, known: Mapping[str, Collection[str]]) -> dict[st
         rows = samples.filter(pc.equal(samples["model"], model))
         features = known.get(model, ())
         own = [n for n in names if rows[n].null_count < len(rows) or n.removeprefix(FEATURE) in features]
-        found[model] = rows.select([*_NEEDED, *own])
+        label = [LABEL] if LABEL in samples.column_names else []
+        found[model] = rows.select([*_NEEDED, *label, *own])
     return found
 
 
@@ -88,7 +84,7 @@ def _check(samples: pa.Table) -> None:
     faults += [f"{count} rows have no {name}" for name, count in empty.items() if count]
     if "ts" in there and (fault := _fault_of_times(samples["ts"])):
         faults.append(fault)
-    numbers = [n for n in samples.column_names if n.startswith(FEATURE) or n == PREDICTION]
+    numbers = [n for n in samples.column_names if n.startswith(FEATURE) or n in (PREDICTION, LABEL)]
     faults += [fault for name in numbers if (fault := _fault_of_numbers(name, samples[name]))]
     if FEATURE + PREDICTION in numbers:
         faults.append(f"no feature may be called {PREDICTION!r}: the column {FEATURE + PREDICTION} has to be renamed")
@@ -106,7 +102,7 @@ def _fault_of_times(column: pa.ChunkedArray) -> str | None:
 
 def _fault_of_numbers(name: str, column: pa.ChunkedArray) -> str | None:
     kind = column.type
-    if name != PREDICTION and is_list(kind):
+    if name.startswith(FEATURE) and is_list(kind):
         column, kind = pc.list_flatten(column), kind.value_type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
         return f"{name} must be numbers (a categorical feature as its integer id), and is {column.type}"
@@ -121,7 +117,7 @@ def _prints(samples: pa.Table, ts: NDArray[np.int64], columns: Floats, lists: Se
     """A fingerprint of every row, different for equal rows of one batch."""
     prints = ts.astype(np.uint64)
     for name in ("request_id", "snapshot"):
-        prints = _mixed(prints, _text_hashes(samples[name]))
+        prints = _mixed(prints, text_hashes(samples[name]))
     bits = np.where(np.isnan(columns), np.nan, columns + 0.0).view(np.uint64)  # one NaN and one zero
     for column in (*bits.T, *lists):
         prints = _mixed(prints, column)
@@ -130,13 +126,6 @@ def _prints(samples: pa.Table, ts: NDArray[np.int64], columns: Floats, lists: Se
     number = np.empty(len(prints), dtype=np.uint64)
     number[order] = np.arange(len(prints)) - np.repeat(np.cumsum(counts) - counts, counts)
     return _mixed(prints, number)
-
-
-def _text_hashes(column: pa.ChunkedArray) -> Hashes:
-    coded = column.combine_chunks().dictionary_encode()
-    hashes = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) for text in coded.dictionary.to_pylist()]
-    found: Hashes = np.asarray(hashes, dtype=np.uint64)[coded.indices.to_numpy()]
-    return found
 
 
 def _list_hashes(column: pa.ChunkedArray) -> Hashes:

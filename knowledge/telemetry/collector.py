@@ -90,7 +90,7 @@ class Collector:
         days = batch.ts // _DAY_S
         for day in np.unique(days):
             self._fold_day(model, date(1970, 1, 1) + timedelta(days=int(day)), batch.rows(days == day), known)
-        self._untried[model] = self._untried.get(model, _TRY_EVERY) + len(batch.ts)
+        self._untried[model] = self._untried.get(model, 0) + len(batch.ts)
         if self._untried[model] >= _TRY_EVERY:
             self._untried[model] = 0
             self._settle(model)

@@ -1,6 +1,7 @@
 """Sampled rows on their way out of a serving process. Needs numpy alone."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,10 +31,10 @@ class Rows:
 
 
 class Sink(Protocol):
-    """Where rows go to. `send` returns when they are safe there. It raises `NeverTaken` where they never will be, and
-    anything else where they are to be sent again later."""
+    """Where rows go to. `send` returns when they are safe there, but for those that are refused (reason → how many). It
+    raises `NeverTaken` where none will ever be taken, and anything else where they are to be sent again later."""
 
-    def send(self, rows: Rows) -> None: ...
+    def send(self, rows: Rows) -> Mapping[str, int]: ...
 
 
 class NeverTaken(Exception):

@@ -29,7 +29,8 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Counts:
     """What became of the rows: `sent` are safe in the sink, `waiting` are still here, `dropped` found no room or were
-    given up when the sampler was closed, `refused` were not rows of this model (reason → count)."""
+    given up when the sampler was closed, `refused` were not rows of this model or not taken by the sink (reason →
+    count)."""
 
     sent: int
     waiting: int
@@ -185,10 +186,12 @@ class Sampler:
         buffer = self._full[0]
         rows = buffer.settled(self._model, self._names, self._segments)
         try:
-            self._sink.send(rows)
-            self._sent += len(rows)
-        except NeverTaken as refused:
-            self._refuse(str(refused), len(rows))
+            refused = self._sink.send(rows)
+            for reason, count in refused.items():
+                self._refuse(reason, count)
+            self._sent += len(rows) - sum(refused.values())
+        except NeverTaken as never:
+            self._refuse(str(never), len(rows))
         self._full.popleft()
         self._drop(buffer.taken - len(rows))
         buffer.clear()

@@ -1,8 +1,10 @@
 """Where a sampler sends its rows: Parquet files in a folder, or the HTTP API. Both write Parquet with pyarrow."""
 
 import io
+import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -46,10 +48,11 @@ class ParquetFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def send(self, rows: Rows) -> None:
-        """Raises `OSError` where the file cannot be written."""
+    def send(self, rows: Rows) -> Mapping[str, int]:
+        """Refuses none. Raises `OSError` where the file cannot be written."""
         with replaced(self._folder / f"{uuid4().hex}.parquet") as file:
             _write(rows, file)
+        return {}
 
 
 class HttpApi:
@@ -60,8 +63,9 @@ class HttpApi:
             raise ValueError(f"the assistant's address begins with http:// or https://, and is {url!r}")
         self._url, self._timeout_s = url.rstrip("/") + "/api/v1/samples", timeout_s
 
-    def send(self, rows: Rows) -> None:
-        """Raises `OSError` where the assistant does not answer now, and `NeverTaken` where it refuses the batch."""
+    def send(self, rows: Rows) -> Mapping[str, int]:
+        """The rows that the assistant refuses, by reason. Raises `OSError` where it does not answer now, and
+        `NeverTaken` where it refuses the batch."""
         body = io.BytesIO()
         _write(rows, body)
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
@@ -69,7 +73,10 @@ class HttpApi:
         )
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
-                answer.read()
+                told = json.loads(answer.read())
         except urllib.error.HTTPError as error:
             said = f"{self._url} answers {error.code}: {error.read(2000).decode(errors='replace')}"
             raise (NeverTaken(said) if error.code in _FOR_GOOD else OSError(said)) from None
+        except ValueError as error:
+            raise OSError(f"{self._url} does not answer as the assistant does: {error}") from None
+        return {row["reason"]: row["rows"] for row in told["refused"]}

@@ -170,7 +170,7 @@ def test_rows_that_differ_in_a_sequence_only_are_two(tmp_path: Path) -> None:
 def test_nothing_is_kept_that_a_run_does_not_need(tmp_path: Path) -> None:
     Door(tmp_path).send(batch([1, 2]))
     (file,) = (tmp_path / "samples").rglob("*.parquet")
-    assert pq.read_schema(file).names == ["ts", "snapshot", "prediction", "f.x", "print"]
+    assert pq.read_schema(file).names == ["ts", "snapshot", "prediction", "f.x", "label", "request", "print"]
     assert b"user-1" not in file.read_bytes()
 
 

@@ -57,7 +57,9 @@ def in_order(samples: Samples) -> Samples:
             keys += list(values.reshape(len(samples), -1).T)
     order = np.lexsort([*keys, samples.ts])
     features = {name: np.asarray(values)[order] for name, values in samples.features.items()}
-    return Samples(samples.ts[order], samples.snapshot[order], features, samples.prediction[order])
+    return Samples(
+        samples.ts[order], samples.snapshot[order], features, samples.prediction[order], samples.label[order]
+    )
 
 
 def fixed_batch(program: Program) -> int | None:

@@ -24,16 +24,18 @@ class Kept:
 
     def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
         self.batches: list[Rows] = []
+        self.refused: dict[str, int] = {}
         self.failures, self.error = failures, error or OSError("the disk is full")
         self.gate = threading.Event()
         self.gate.set()
 
-    def send(self, rows: Rows) -> None:
+    def send(self, rows: Rows) -> dict[str, int]:
         self.gate.wait(10)
         if self.failures:
             self.failures -= 1
             raise self.error
         self.batches.append(copy.deepcopy(rows))  # they are views of a buffer that is used again
+        return self.refused
 
     @property
     def ids(self) -> list[str]:
