@@ -60,6 +60,8 @@ class StoredTensor:
     def __post_init__(self) -> None:
         if len(self.sizes) != len(self.strides):
             raise Misfit(f"it has {len(self.sizes)} sizes and {len(self.strides)} strides")
+        if 0 in self.sizes and math.prod(n for n in self.sizes if n) * self.itemsize >= 2**63:
+            raise Misfit("it is empty, and yet its other sizes are too large")  # numpy makes no such array
         # Python's integers do not overflow, so the reach of hostile sizes and strides is computed as it is.
         last = self.offset + sum((n - 1) * step for n, step in zip(self.sizes, self.strides, strict=True))
         if 0 not in self.sizes and (last + 1) * self.itemsize > len(self.raw):

@@ -59,7 +59,8 @@ class Archive:
         if zlib.crc32(text.data) != self.places[entry][2]:
             raise Refused(entry, "it is damaged: its checksum is not the one that the file gives")
         try:
-            return shape.model_validate(json.loads(text.tobytes(), object_pairs_hook=_without_repeats))
+            said = json.loads(text.tobytes(), object_pairs_hook=_without_repeats, parse_constant=_no_number)
+            return shape.model_validate(said)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             raise Refused(entry, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -108,6 +109,11 @@ class _Capped:
         if size > DIRECTORY_LIMIT_BYTES:
             raise Refused("", f"its directory claims {size} bytes, more than {DIRECTORY_LIMIT_BYTES}")
         return self._file.read(size if size >= 0 else DIRECTORY_LIMIT_BYTES)
+
+
+def _no_number(text: str) -> float:
+    """Python takes NaN and Infinity for numbers; JSON has none, and torch writes them as texts."""
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from knowledge.pt2.arguments import argument_of, output_of
 from knowledge.pt2.inlining import written_out
 from knowledge.pt2.places import module_of, source_of
 from knowledge.pt2.raw import NODES_LIMIT, Malformed, RawNode, text_at
+from knowledge.stored_tensor import plain_name
 from tools.program.graph import Argument, Node
 
 POSITIONAL, KEYWORD = 1, 2
@@ -32,6 +33,8 @@ def nodes_of(raw: list[RawNode], known: set[str]) -> tuple[Node, ...]:
 
 
 def _node(index: int, raw: RawNode, known: set[str]) -> Node:
+    if not plain_name(raw.target):
+        raise Malformed("its operator has no plain name")
     if raw.target.startswith("torch.ops.higher_order."):
         raise Malformed("it is control flow or another operator on graphs, which is not interpreted here")
     positional: list[Argument] = []
