@@ -44,12 +44,17 @@ def headline(snapshot: str, against: str, model: str, story: Story, feature: str
         return f"Whether {snapshot} is unusual cannot be said: {story.why}"
     if not story.unusual:
         return f"{snapshot} differs from {against} as snapshots of {model} usually do"
-    found = story.novelty.get(story.tensors[0]) if story.tensors else None
-    size = (
-        f"; {story.tensors[0]} moved {math.exp(found.value - found.typical):.3g} times as far as usual" if found else ""
-    )
     fed = f" (it takes in {feature})" if feature else ""
-    return f"{snapshot} is unusual ({story.name}): {story.why}{fed}{size}"
+    return f"{snapshot} is unusual ({story.name}): {story.why}{fed}{_worst(story)}"
+
+
+def _worst(story: Story) -> str:
+    """The worst tensor and how far it moved, which says nothing where something was counted in it."""
+    worst = story.tensors[0] if story.tensors else ""
+    if story.counted:
+        return f"; first in {worst}" if worst and worst not in story.why else ""
+    found = story.novelty.get(worst)
+    return f"; {worst} moved {math.exp(found.value - found.typical):.3g} times as far as usual" if found else ""
 
 
 def confidence(story: Story) -> float | None:
