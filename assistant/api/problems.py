@@ -76,6 +76,8 @@ def _problem(error: Exception, path: str) -> Problem:
             return _of(error.status, str(error), path)
         case HTTPException(status_code=status) if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return _of(HTTPStatus(status), error.detail, path, _errors(error.extra))
+        case RecursionError() if "deserializing" in str(error):  # the reader of JSON, not our own code
+            return _of(HTTPStatus.BAD_REQUEST, "the body is nested too deeply", path)
     for kind, status in _STATUS.items():
         if isinstance(error, kind):
             return _of(status, str(error), path)
