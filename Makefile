@@ -36,6 +36,7 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_faults
 	$(VENV)/bin/python -m tests.benchmarks.graph_walk
 	$(VENV)/bin/python -m tests.benchmarks.upstream
+	$(VENV)/bin/python -m tests.benchmarks.lineage_ingest
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

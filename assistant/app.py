@@ -12,6 +12,8 @@ from litestar.openapi import OpenAPIConfig
 from assistant.api import intake, investigations, pipelines, samples, snapshots
 from assistant.api.bell import Bell
 from assistant.api.desk import Desk
+from assistant.api.lineage import lineage_routes
+from assistant.api.lineage_desk import LineageDesk
 from assistant.api.pipeline_desk import PipelineDesk
 from assistant.api.problems import as_problem
 from assistant.api.snapshot_desk import SnapshotDesk
@@ -52,6 +54,7 @@ def create_app(settings: Settings) -> Litestar:
     baseline = timedelta(days=settings.baseline_days)
     checker = Checker(workspace, tools, lambda alert: desk.open_once(alert, rules.PLAYBOOK), baseline, _now)
     snapshot_desk, pipeline_desk = SnapshotDesk(workspace, checker), PipelineDesk(workspace)
+    lineage_desk = LineageDesk(workspace.lineage, workspace.receiver.openlineage)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -65,6 +68,7 @@ def create_app(settings: Settings) -> Litestar:
             workspace.close()
 
     routes = [*intake.ROUTES, *samples.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
+    routes += lineage_routes(settings.api_keys)
     routes += tool_routes(tools.values(), workspace.ports)
     return Litestar(
         [Router(PREFIX, route_handlers=routes)],
@@ -72,6 +76,7 @@ def create_app(settings: Settings) -> Litestar:
             "desk": Provide(lambda: desk, sync_to_thread=False),
             "pipelines": Provide(lambda: pipeline_desk, sync_to_thread=False),
             "receiver": Provide(lambda: workspace.receiver, sync_to_thread=False),
+            "lineage": Provide(lambda: lineage_desk, sync_to_thread=False),
             "snapshots": Provide(lambda: snapshot_desk, sync_to_thread=False),
         },
         exception_handlers={Exception: as_problem},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from knowledge.connectors.connection import EMBEDDED, Connection
 from knowledge.pipelines import PipelineSettings
@@ -16,6 +16,7 @@ FILE_VARIABLE = "HAWKEYE_CONFIG"
 PREFIX = "HAWKEYE_"
 _PATHS = ("data_dir", "snapshot_roots", "playbook_folders")
 _LISTS = ("snapshot_roots", "playbook_folders")
+_WORDS = ("api_keys",)
 _TABLES = ("factories",)
 _NESTED = ("orchestrators", "pipelines")
 
@@ -57,6 +58,10 @@ class Settings(BaseModel):
         dict[Annotated[str, Field(min_length=1, max_length=200)], PipelineSettings],
         Field(description="pipeline → where it runs and what else is known of it, over what the platform sent"),
     ] = {}
+    api_keys: Annotated[
+        tuple[Annotated[SecretStr, Field(min_length=16)], ...],
+        Field(description="keys of which one is needed to send telemetry; without any, only this machine may send"),
+    ] = ()
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
 
     @field_validator("orchestrators")
@@ -132,7 +137,7 @@ def _beside(folder: Path, value: object) -> object:
 
 
 def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
-    """Lists are separated as in PATH, tables are `name=value` with commas between, or `name.key=value` where they nest.
+    """Folders are separated as in PATH, keys by commas, and so are the `name=value` of tables, `name.key=value` nested.
 
     A variable of ours that is no setting stays: other commands may read it.
     """
@@ -141,6 +146,8 @@ def _from_env(env: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _spelled_out(name: str, value: str) -> object:
+    if name in _WORDS:
+        return [part.strip() for part in value.split(",") if part.strip()]
     if name in _LISTS:
         return [part for part in value.split(os.pathsep) if part]
     pairs = [part.partition("=") for part in value.split(",") if part]

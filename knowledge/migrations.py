@@ -1,9 +1,12 @@
 """The schema of the store, one migration per change; sqlite-utils records which were applied.
 
-Times are whole unix seconds except in the event log, where they are ISO text for people who look into the file.
+Times are whole unix seconds except in the event log, where they are ISO text for people who look into the file, and in
+the lineage, where they are microseconds, because a short run starts and completes within one second.
 """
 
 from sqlite_utils import Database, Migrations
+
+from knowledge.lineage_tables import lineage_by_run
 
 migrations = Migrations("hawkeye")
 
@@ -82,3 +85,9 @@ def m006_snapshot_checks(db: Database) -> None:
         not_null={"state", "queued_at", "record"},
     )
     db.table("snapshot_checks").create_index(["state"])
+
+
+@migrations()
+def m007_lineage_by_run(db: Database) -> None:
+    """What each run said, with names stored once, so that events may come in any order and a million of them fit."""
+    lineage_by_run(db)

@@ -13,11 +13,12 @@ import pyarrow as pa
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from knowledge.alerts import Alerts
-from knowledge.ingest import alertmanager, openlineage
+from knowledge.ingest import alertmanager
 from knowledge.ingest.alert import Alert
 from knowledge.ingest.sample_rows import KnownModel, RefusedRows, models_of, sort_labels, sort_samples
 from knowledge.ingest.samples import read_samples
 from knowledge.lineage import Lineage
+from knowledge.lineage_intake import LineageIntake
 from knowledge.metrics import Metrics
 from knowledge.models import Models
 from knowledge.pipelines import Pipelines
@@ -36,7 +37,10 @@ class MalformedPayload(ValueError):
 
 
 class Receiver:
-    """The one door for telemetry. `baseline` is how far back an alert's baseline window reaches."""
+    """The one door for telemetry. `baseline` is how far back an alert's baseline window reaches.
+
+    `openlineage` takes OpenLineage events one by one or in batches, as their clients send them.
+    """
 
     def __init__(
         self,
@@ -51,7 +55,7 @@ class Receiver:
         alerts: Alerts,
         baseline: timedelta,
     ) -> None:
-        self._metrics, self._models, self._lineage = metrics, models, lineage
+        self._metrics, self._models, self.openlineage = metrics, models, LineageIntake(lineage)
         self._training, self._pipelines, self._alerts, self._baseline = training, pipelines, alerts, baseline
         self._samples = samples
         self._collector = Collector(profiles, samples, self._categorical, self._stable)
@@ -91,9 +95,12 @@ class Receiver:
     def receive_pipeline(self, payload: object) -> None:
         self._pipelines.put(_read(Pipeline, payload))
 
-    def receive_openlineage(self, payload: Mapping[str, Any]) -> None:
-        """An OpenLineage event. Raises `openlineage.MalformedEvent` with the reason."""
-        self._lineage.receive(openlineage.translate(dict(payload)))
+    def receive_openlineage(self, payload: object, now: datetime | None = None) -> tuple[str, ...]:
+        """An OpenLineage event; on disk when this returns with what of it was left out, and why.
+
+        Raises `openlineage.MalformedEvent` with the reason where the event is refused; it is counted.
+        """
+        return self.openlineage.receive(payload, now)
 
     def receive_metrics(self, payload: Mapping[str, Any]) -> None:
         """A batch as columns: product, metric, ts (unix seconds), dimensions {name: values}, numerator, denominator."""

@@ -1,7 +1,8 @@
 """The store: one SQLite file per data folder, one process per folder, one writer thread, a reader per thread.
 
 Concurrent writers on one SQLite file lost writes with "database is locked" in spite of a timeout. So every write goes
-through one thread with a queue, in BEGIN IMMEDIATE, and is on disk when `write` returns.
+through one thread with a queue, in BEGIN IMMEDIATE, and is on disk when `write` returns. Writes that wait at the same
+time share a transaction, each in a savepoint of its own, because it is the way to the disk that takes the time.
 """
 
 import errno
@@ -22,6 +23,8 @@ from knowledge.migrations import migrations
 T = TypeVar("T")
 DATABASE = "hawkeye.db"
 LOCK = "lock"
+TOGETHER = 64  # so many writes at most share a transaction
+_Job = tuple[Callable[[Database], Any], Future[Any]]
 
 
 class StoreError(Exception):
@@ -45,7 +48,7 @@ class Store:
         self._local = threading.local()
         self._readers: list[Database] = []
         self._readers_guard = threading.Lock()
-        self._jobs: queue.SimpleQueue[tuple[Callable[[Database], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._close_guard = threading.Lock()
         self._writer = threading.Thread(target=self._write_loop, name="hawkeye-writer", daemon=True)
@@ -67,7 +70,7 @@ class Store:
         return cls(folder, lock)
 
     def write(self, job: Callable[[Database], T]) -> T:
-        """Run `job` in the writer thread, in one transaction; on disk when this returns, rolled back when it raises."""
+        """Run `job` in the writer thread: on disk as a whole when this returns, and nothing of it when this raises."""
         done: Future[T] = Future()
         with self._close_guard:  # so that no job is queued behind the one that ends the writer
             if self._closed:
@@ -100,19 +103,56 @@ class Store:
 
     def _write_loop(self) -> None:
         db = _connect(self.folder / DATABASE)
-        while (item := self._jobs.get()) is not None:
-            job, done = item
-            try:
-                db.conn.execute("BEGIN IMMEDIATE")
-                answer = job(db)
-                db.conn.execute("COMMIT")
-            except BaseException as error:  # noqa: BLE001  (handed to the caller, whatever it is)
-                if db.conn.in_transaction:
-                    db.conn.rollback()
-                done.set_exception(_explained(error, self.folder))
-            else:
-                done.set_result(answer)
+        ended = False
+        while not ended:
+            waiting, ended = self._waiting()
+            for done, answer, error in _together(db, waiting):
+                if error is not None:
+                    done.set_exception(_explained(error, self.folder))
+                else:
+                    done.set_result(answer)
         db.close()
+
+    def _waiting(self) -> tuple[list[_Job], bool]:
+        """The jobs that wait now, at least one unless it is the end, and whether it is."""
+        found: list[_Job] = []
+        item = self._jobs.get()
+        while item is not None:
+            found.append(item)
+            if len(found) == TOGETHER or self._jobs.empty():
+                return found, False
+            item = self._jobs.get()
+        return found, True
+
+
+def _together(db: Database, jobs: list[_Job]) -> list[tuple[Future[Any], Any, BaseException | None]]:
+    """Run the jobs in one transaction: each with its answer, or with the error for which nothing of it was kept."""
+    outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+    try:
+        db.conn.execute("BEGIN IMMEDIATE")
+        for job, done in jobs:
+            outcomes.append((done, *_by_itself(db, job)))
+        db.conn.execute("COMMIT")
+    except BaseException as error:  # noqa: BLE001  (handed to the callers, whatever it is)
+        if db.conn.in_transaction:
+            db.conn.rollback()
+        return [(done, None, error) for _, done in jobs]
+    return outcomes
+
+
+def _by_itself(db: Database, job: Callable[[Database], Any]) -> tuple[Any, BaseException | None]:
+    """Raises where the error has ended the whole transaction, as a full disk does."""
+    db.conn.execute("SAVEPOINT job")
+    try:
+        answer = job(db)
+    except BaseException as error:  # handed to the caller, whatever it is
+        if not db.conn.in_transaction:
+            raise
+        db.conn.execute("ROLLBACK TO job")
+        db.conn.execute("RELEASE job")
+        return None, error
+    db.conn.execute("RELEASE job")
+    return answer, None
 
 
 def _lock(folder: Path) -> int:

@@ -41,6 +41,7 @@ class Workspace:
     models: Models
     pipelines: Pipelines
     artifacts: Artifacts
+    lineage: Lineage
     receiver: Receiver
     alerts: Alerts
     checks: SnapshotChecks
@@ -97,7 +98,7 @@ class Workspace:
             baseline=timedelta(days=baseline_days),
         )
         checks, log = SnapshotChecks(store), InvestigationLog(store)
-        return cls(store, ports, models, pipelines, artifacts, receiver, alerts, checks, log, programs)
+        return cls(store, ports, models, pipelines, artifacts, lineage, receiver, alerts, checks, log, programs)
 
     def close(self) -> None:
         """Give the folder back, and stop the process that runs snapshots."""

@@ -15,8 +15,10 @@ from assistant.planner.playbook import FaultyPlaybook
 from assistant.planner.refusals import NotNow
 from assistant.wire import Problem
 from knowledge.ingest.alertmanager import MalformedAlert
+from knowledge.ingest.openlineage import MalformedEvent
 from knowledge.ingest.samples import UnreadableSamples
 from knowledge.investigations import ConcurrentWrite
+from knowledge.lineage_intake import BodyTooLarge, UnreadableBody
 from knowledge.receiver import MalformedPayload
 from knowledge.store import StoreError
 from knowledge.telemetry.batches import MalformedSamples
@@ -31,6 +33,9 @@ _STATUS: dict[type[Exception], HTTPStatus] = {
     MalformedPayload: HTTPStatus.UNPROCESSABLE_ENTITY,
     MalformedSamples: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnreadableSamples: HTTPStatus.UNPROCESSABLE_ENTITY,
+    MalformedEvent: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnreadableBody: HTTPStatus.BAD_REQUEST,
     UnknownPlaybook: HTTPStatus.UNPROCESSABLE_ENTITY,
     FaultyPlaybook: HTTPStatus.UNPROCESSABLE_ENTITY,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,

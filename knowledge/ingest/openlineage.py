@@ -1,38 +1,42 @@
 """OpenLineage events (RunEvent, JobEvent, DatasetEvent) as our records. Payload in, records out, no IO.
 
-The terms are OpenLineage's own (https://openlineage.io/spec). Read of the facets: `dataQualityMetrics` and
-`outputStatistics` (wherever the producer put them: facets, inputFacets or outputFacets), `columnLineage`, `schema`,
-`ownership`, `sourceCodeLocation`, `sourceCode`, `sql`, `executionParameters`, and our own
-`hawkeye_columnStatistics`: {"columns": {name: {"mean": m, "variance": v}}}. Facets that are not named here are ignored.
+The terms are OpenLineage's own (https://openlineage.io/spec). Which facets are read stands in
+`knowledge.ingest.openlineage_event`: statistics become records in `openlineage_statistics`, what is said of versions,
+queries and settings in `openlineage_statements`, the flow of data in `openlineage_flow`. Others are kept as they came.
 """
 
-import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from knowledge.ingest import openlineage_event as wire
-from tools.records import ChangeKind, ColumnStatistics, DatasetStatistics, LineageEdge, LineageNode
+from knowledge.ingest import openlineage_statistics as statistics
+from knowledge.ingest.openlineage_facets import Kept, LeftOut, Place, Read, faults_of, kept, read
+from knowledge.ingest.openlineage_flow import Edge, MalformedName, Side, flow, node_of, nodes_of
+from knowledge.ingest.openlineage_statements import Statement, made
 
-TEXT_LIMIT = 4000  # a longer query is cut and keeps its hash, so that a change behind the cut is still seen
-NODE_LIMIT = 200
+CLOCKS_DIFFER = timedelta(days=1)
+"""How far ahead of ours a sender's clock may be."""
 
 
 class MalformedEvent(ValueError):
-    """The payload is not an OpenLineage event; the message says where and why."""
+    """The payload is no OpenLineage event; the message says where and why. `reason` is the same for alike faults."""
+
+    def __init__(self, detail: str, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or detail
 
 
-@dataclass(frozen=True)
-class Statement:
-    """What a run said about the state of `node` (its job, or a dataset): the version of its code, its SQL and so on."""
+class Node(NamedTuple):
+    """A dataset or job, with its owner where the event names one."""
 
     node: str
-    kind: ChangeKind
-    value: str
-    url: str | None = None
+    kind: Literal["dataset", "job"]
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,200 +48,155 @@ class RunSeen:
     state: wire.State
     at: datetime
     statements: tuple[Statement, ...]
+    nominal: wire.NominalTime | None = None
 
 
 @dataclass(frozen=True)
 class Translated:
-    """What one event says, as records."""
+    """What one event says, as records; which facets are only kept; and what was wrong in it and is left out."""
 
-    nodes: tuple[LineageNode, ...]
-    edges: tuple[LineageEdge, ...]
-    statistics: tuple[DatasetStatistics, ...]
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    statistics: tuple[statistics.Told, ...]
     run: RunSeen
+    kept: tuple[Kept, ...]
+    left_out: tuple[LeftOut, ...]
 
 
-def translate(event: Mapping[str, Any]) -> Translated:
+def translate(event: object, now: datetime | None = None) -> Translated:
     """The records of one event. Raises `MalformedEvent` naming each field that is wrong.
 
     A dataset or job is the node `namespace:name`. Data flows input → job → output, and from column to column where the
-    event says so. Statistics carry the event's time and the run's id.
+    event says so. Statistics carry the event's time and the run's id. An event from more than a day after `now` is
+    refused: it would count as the newest until then.
     """
-    read = _validated(event)
-    if read.run is not None and read.job is None:
+    try:
+        seen = _validated(_as_text(event))
+    except RecursionError:
+        raise MalformedEvent("not an OpenLineage event: it is nested too deeply") from None
+    _check_time(seen.event_time, now or datetime.now(UTC))
+    if seen.run is not None and seen.job is None:
         raise MalformedEvent("a run event needs its job: {'namespace': …, 'name': …}")
-    if read.job is None and read.dataset is None:
+    if seen.job is None and seen.dataset is None:
         raise MalformedEvent(
             "not an OpenLineage event: it has neither a job nor a dataset. Send run, job and eventTime"
         )
-    sides = [*_datasets(read)]
-    job = _node(read.job) if read.job else None
-    run = _run_id(read)
-    return Translated(
-        nodes=tuple(_nodes(read.job, sides)),
-        edges=tuple(sorted(_edges(job, sides), key=lambda e: e.model_dump_json())),
-        statistics=tuple(_statistics(read.event_time, run, sides)),
-        run=RunSeen(
-            run=run,
-            job=job or _node(sides[0].dataset),
-            state=read.event_type,
-            at=read.event_time,
-            statements=tuple(_statements(read, job, sides)),
-        ),
-    )
+    try:
+        return _translated(seen)
+    except MalformedName as error:
+        raise MalformedEvent(str(error), error.reason) from None
 
 
-@dataclass(frozen=True)
-class _Side:
-    """A dataset of the event with its facets, and on which side of the job it stands."""
-
-    dataset: wire.Dataset
-    facets: wire.Facets
-    role: Literal["input", "output", "alone"]
+def _as_text(value: object) -> object:
+    """The payload with what JSON may escape and a database cannot hold, NUL and half a surrogate pair, replaced."""
+    if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value
+        return value.encode(errors="replace").decode().replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {_as_text(name): _as_text(held) for name, held in value.items()}
+    return [_as_text(held) for held in value] if isinstance(value, list) else value
 
 
 def _validated(payload: object) -> wire.Event:
     try:
         return wire.Event.model_validate(payload)
     except ValidationError as error:
-        raise MalformedEvent(f"not an OpenLineage event: {_reasons(error)}") from None
+        told = f"not an OpenLineage event: {faults_of(error)}"
+        raise MalformedEvent(told, re.sub(r"\d+", "N", told)) from None
 
 
-def _reasons(error: ValidationError, where: str = "") -> str:
-    first = error.errors(include_url=False, include_context=False)[:5]
-    return "; ".join(f"{'.'.join([where, *map(str, e['loc'])]).strip('.') or 'the event'}: {e['msg']}" for e in first)
+def _check_time(at: datetime, now: datetime) -> None:
+    if at > now + CLOCKS_DIFFER:
+        raise MalformedEvent(
+            f"the event is from the future: its eventTime is {at:%Y-%m-%dT%H:%M:%SZ}, and here it is "
+            f"{now:%Y-%m-%dT%H:%M:%SZ}. Set the clock or the time zone of the sender",
+            "the event is from the future",
+        )
 
 
-def _datasets(event: wire.Event) -> Iterator[_Side]:
+def _translated(seen: wire.Event) -> Translated:
+    job = node_of(seen.job) if seen.job else None
+    sides = [*_sides(seen)]
+    of_job = read(wire.JobFacets, seen.job.facets, job) if seen.job and job else None
+    of_run = read(wire.RunFacets, seen.run.facets, job) if seen.run and job else None
+    edges = [*flow(job, of_job.facets if of_job else None, of_run.facets if of_run else None, sides)]
+    told = [found for side in sides for found in statistics.told(side.node, side.role != "input", side.read.facets)]
+    put_away = [*_put_away(seen, job, of_job, of_run, sides)]
+    faults = [fault for part in (of_run, of_job, *(side.read for side in sides)) if part for fault in part.faults]
+    written = [(side.node, side.read.facets) for side in sides if side.role != "input"]
+    return Translated(
+        nodes=tuple(_nodes(job, of_job, sides, edges)),
+        edges=tuple(dict.fromkeys(edges)),
+        statistics=statistics.in_one(found for found in told if isinstance(found, statistics.Told)),
+        run=RunSeen(
+            run=_run_id(seen),
+            job=job or sides[0].node,
+            state=seen.event_type,
+            at=seen.event_time,
+            statements=tuple(
+                made(job, of_job.facets if of_job else None, of_run.facets if of_run else None, written),
+            ),
+            nominal=of_run.facets.nominal_time if of_run else None,
+        ),
+        kept=tuple(found for found in put_away if isinstance(found, Kept)),
+        left_out=(*faults, *(found for found in (*told, *put_away) if isinstance(found, LeftOut))),
+    )
+
+
+def _sides(event: wire.Event) -> Iterator[Side]:
     groups: tuple[tuple[Literal["input", "output", "alone"], list[wire.Dataset]], ...] = (
-        ("input", event.inputs),
-        ("output", event.outputs),
+        ("input", event.inputs or []),
+        ("output", event.outputs or []),
         ("alone", [event.dataset] if event.dataset else []),
     )
     for role, datasets in groups:
-        for dataset in sorted(datasets, key=_node):
+        for node, dataset in sorted(((node_of(dataset), dataset) for dataset in datasets), key=lambda pair: pair[0]):
             merged = {**dataset.facets, **dataset.input_facets, **dataset.output_facets}
-            try:
-                yield _Side(dataset, wire.Facets.model_validate(merged), role)
-            except ValidationError as error:
-                raise MalformedEvent(f"a facet of {_node(dataset)} is wrong: {_reasons(error, 'facets')}") from None
-
-
-def _node(named: wire.Dataset | wire.Job | wire.InputField) -> str:
-    name = f"{named.namespace}:{named.name}"
-    if len(name) > NODE_LIMIT:
-        raise MalformedEvent(f"the name {name[:60]}… is {len(name)} characters long; {NODE_LIMIT} are allowed")
-    return name
+            yield Side(node, dataset, read(wire.Facets, merged, node), role)
 
 
 def _run_id(event: wire.Event) -> str:
     """Job and dataset events have no run: their time stands for one."""
-    return event.run.run_id if event.run else f"@{event.event_time:%Y-%m-%dT%H:%M:%S}"
+    return event.run.run_id if event.run else f"@{event.event_time:%Y-%m-%dT%H:%M:%S.%f}"
 
 
-def _nodes(job: wire.Job | None, sides: list[_Side]) -> Iterator[LineageNode]:
+def _nodes(job: str | None, of_job: Read[wire.JobFacets] | None, sides: list[Side], edges: list[Edge]) -> list[Node]:
+    """The datasets and jobs that the event speaks of, sorted. What is both is a dataset, which has statistics."""
+    found: dict[str, Node] = {}
     if job is not None:
-        yield LineageNode(node=_node(job), kind="job", owner=_owner(job.facets.ownership))
-    found: dict[str, LineageNode] = {}
+        found[job] = Node(job, "job", _owner(of_job.facets.ownership if of_job else None))
     for side in sides:
-        name, owner = _node(side.dataset), _owner(side.facets.ownership)
-        if name not in found or owner:
-            found[name] = LineageNode(node=name, kind="dataset", owner=owner)
-        for _, source in _column_sources(side):
-            found.setdefault(_node(source), LineageNode(node=_node(source), kind="dataset"))
-    yield from (found[name] for name in sorted(found))
+        owner = _owner(side.read.facets.ownership)
+        if side.node not in found or owner or side.node == job:
+            found[side.node] = Node(side.node, "dataset", owner)
+    for node, kind in nodes_of(edges):
+        found.setdefault(node, Node(node, kind))
+    return sorted(found.values())
 
 
 def _owner(ownership: wire.Ownership | None) -> str | None:
     return ownership.owners[0].name if ownership and ownership.owners else None
 
 
-def _edges(job: str | None, sides: list[_Side]) -> Iterator[LineageEdge]:
+def _put_away(
+    event: wire.Event,
+    job: str | None,
+    of_job: Read[wire.JobFacets] | None,
+    of_run: Read[wire.RunFacets] | None,
+    sides: list[Side],
+) -> Iterator[Kept | LeftOut]:
+    """The facets that are not read, each where the producer put it."""
+    if event.run and job and of_run:
+        yield from kept(job, "run", event.run.facets, of_run.others)
+    if event.job and job and of_job:
+        yield from kept(job, "job", event.job.facets, of_job.others)
     for side in sides:
-        here = _node(side.dataset)
-        if job and side.role == "input":
-            yield LineageEdge(upstream=here, downstream=job)
-        if job and side.role == "output":
-            yield LineageEdge(upstream=job, downstream=here)
-        for column, source in _column_sources(side):
-            yield LineageEdge(
-                upstream=_node(source), downstream=here, upstream_column=source.field, downstream_column=column
-            )
-
-
-def _column_sources(side: _Side) -> Iterator[tuple[str, wire.InputField]]:
-    lineage = side.facets.column_lineage
-    for column in sorted(lineage.fields) if lineage else ():
-        assert lineage is not None
-        for source in lineage.fields[column].input_fields:
-            yield column, source
-
-
-def _statistics(at: datetime, run: str, sides: list[_Side]) -> Iterator[DatasetStatistics]:
-    """One per dataset; what its writer says of it goes before what its readers say."""
-    found: dict[str, DatasetStatistics] = {}
-    for side in sides:
-        quality = side.facets.data_quality_metrics
-        rows = quality.row_count if quality else None
-        if rows is None and side.facets.output_statistics:
-            rows = side.facets.output_statistics.row_count
-        columns = _columns(side.facets)
-        if rows is not None or columns:
-            name = _node(side.dataset)
-            found[name] = DatasetStatistics(node=name, ts=at, run=run, row_count=rows, columns=columns)
-    yield from (found[name] for name in sorted(found))
-
-
-def _columns(facets: wire.Facets) -> dict[str, ColumnStatistics]:
-    metrics = facets.data_quality_metrics.column_metrics if facets.data_quality_metrics else {}
-    moments = facets.hawkeye_column_statistics.columns if facets.hawkeye_column_statistics else {}
-    return {
-        name: _column(metrics.get(name, wire.ColumnMetrics()), moments.get(name, wire.Moments()))
-        for name in sorted({*metrics, *moments})
-    }
-
-
-def _column(metrics: wire.ColumnMetrics, moments: wire.Moments) -> ColumnStatistics:
-    mean = moments.mean
-    if mean is None and metrics.sum is not None and metrics.count:
-        mean = metrics.sum / metrics.count
-    return ColumnStatistics(
-        null_count=metrics.null_count,
-        distinct_count=metrics.distinct_count,
-        min=metrics.min,
-        max=metrics.max,
-        mean=mean,
-        variance=moments.variance,
-    )
-
-
-def _statements(event: wire.Event, job: str | None, sides: list[_Side]) -> Iterator[Statement]:
-    if event.job and job:
-        yield from _of_the_job(event.job.facets, job)
-    parameters = event.run.facets.execution_parameters if event.run else None
-    if parameters and job:
-        said = sorted(f"{p.key}={p.value}" for p in parameters.parameters)
-        yield Statement(job, ChangeKind.parameters, _short("; ".join(said)))
-    for side in sides:
-        schema = side.facets.data_schema
-        if schema and schema.fields and side.role != "input":  # a reader may see only some of the columns
-            fields = sorted(f"{f.name}:{f.type or '?'}" for f in schema.fields)
-            yield Statement(_node(side.dataset), ChangeKind.schema_, _short(", ".join(fields)))
-
-
-def _of_the_job(facets: wire.JobFacets, job: str) -> Iterator[Statement]:
-    location = facets.source_code_location
-    version = (location.version or location.tag) if location else None
-    if version:
-        yield Statement(job, ChangeKind.code, version, location.url if location else None)
-    elif facets.source_code:
-        yield Statement(job, ChangeKind.code, f"sha256:{_digest(facets.source_code.source_code)}")
-    if facets.sql:
-        yield Statement(job, ChangeKind.sql, _short(" ".join(facets.sql.query.split())))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}… (sha256 {_digest(text)})"
+        others = set(side.read.others)
+        places: tuple[tuple[Place, Mapping[str, Any]], ...] = (
+            ("dataset", side.dataset.facets),
+            ("input", side.dataset.input_facets),
+            ("output", side.dataset.output_facets),
+        )
+        for place, raw in places:
+            yield from kept(side.node, place, raw, tuple(name for name in raw if name in others))

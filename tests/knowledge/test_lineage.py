@@ -55,7 +55,7 @@ def seen(lineage: Lineage) -> tuple[object, ...]:
 def test_what_was_sent_is_found_again(store: Store) -> None:
     lineage = Lineage(store)
     for sent in EVENTS:
-        lineage.receive(translate(sent))
+        lineage.receive([translate(sent)])
     job = lineage.node("flights:job.join")
     assert job is not None
     assert job.kind == "job"
@@ -78,9 +78,9 @@ def test_order_and_repeats_change_nothing(tmp_path: Path, order: tuple[int, ...]
     straight, shuffled = Store.open(tmp_path / "a"), Store.open(tmp_path / "b")
     one, two = Lineage(straight), Lineage(shuffled)
     for sent in EVENTS:
-        one.receive(translate(sent))
+        one.receive([translate(sent)])
     for position in [*order, *order[:3]]:
-        two.receive(translate(EVENTS[position]))
+        two.receive([translate(EVENTS[position])])
     assert seen(one) == seen(two)
     straight.close()
     shuffled.close()
@@ -89,7 +89,7 @@ def test_order_and_repeats_change_nothing(tmp_path: Path, order: tuple[int, ...]
 def test_a_late_event_moves_the_change_to_its_run(store: Store) -> None:
     lineage = Lineage(store)
     for sent in (event(0, "r1", "v1"), event(12, "r3", "v2"), event(6, "r2", "v2")):
-        lineage.receive(translate(sent))
+        lineage.receive([translate(sent)])
     assert [c.ts.hour for c in lineage.changes("flights:job.join", ALL)] == [6]
 
 
@@ -102,7 +102,7 @@ def test_an_edge_names_its_columns_and_a_schema_change_belongs_to_the_dataset(st
             "columnLineage": {"fields": {"wind": {"inputFields": [source]}}},
             "schema": {"fields": [{"name": "wind", "type": kind}]},
         }
-        lineage.receive(translate(sent))
+        lineage.receive([translate(sent)])
     assert [e.upstream_column for e in lineage.edges() if e.downstream_column == "wind"] == ["speed"]
     (change,) = lineage.changes("flights:joined", ALL)
     assert (change.kind, change.before, change.after) == (ChangeKind.schema_, "wind:double", "wind:string")
@@ -114,7 +114,7 @@ def test_one_run_id_for_a_whole_cycle_does_not_mix_the_jobs(store: Store) -> Non
         for job in ("job.a", "job.b"):
             sent = event(hour, cycle, f"{job}-v1")
             sent["job"]["name"] = job
-            lineage.receive(translate(sent))
+            lineage.receive([translate(sent)])
     assert lineage.changes("flights:job.a", ALL) == []
     assert lineage.changes("flights:job.b", ALL) == []
 
@@ -137,7 +137,7 @@ def chain(store: Store, *links: tuple[str, str]) -> Lineage:
             [{"namespace": "f", "name": source}],
             [{"namespace": "f", "name": target}],
         )
-        lineage.receive(translate(sent))
+        lineage.receive([translate(sent)])
     return lineage
 
 
@@ -173,7 +173,7 @@ def test_the_nodes_that_are_known(store: Store) -> None:
 def test_the_runs_of_a_job(store: Store) -> None:
     lineage = Lineage(store)
     for sent in EVENTS:
-        lineage.receive(translate(sent))
+        lineage.receive([translate(sent)])
     runs = lineage.runs("flights:job.join", Window(start=START, end=START + timedelta(hours=12)))
     assert [(r.run, r.state) for r in runs] == [("r1", "COMPLETE"), ("r2", "COMPLETE")]
     assert runs[0].ended_at is not None
