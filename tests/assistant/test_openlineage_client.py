@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -94,6 +95,29 @@ def test_pointing_the_client_at_the_server_is_all_there_is_to_do(tmp_path: Path)
     assert [(c.kind, c.before, c.after) for c in changes.changes] == [("sql", "select 1", "select 2")]
 
 
+def test_a_client_that_is_configured_as_the_guide_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(str(files("knowledge"))) / "guide" / "telemetry.md").read_text()
+    (config,) = (block for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL) if "transport:" in block)
+    (shell, airflow) = (block for block in re.findall(r"```sh\n(.*?)```", guide, re.DOTALL) if "OPENLINEAGE" in block)
+    provider = json.loads(airflow[airflow.index("{") : airflow.rindex("}") + 1])
+    with server(tmp_path, HAWKEYE_API_KEYS="one-of-the-api-keys") as address:
+        here = config.replace("http://127.0.0.1:8765", address)
+        assert here != config
+        (tmp_path / "openlineage.yml").write_text(here)
+        monkeypatch.setenv("OPENLINEAGE_CONFIG", str(tmp_path / "openlineage.yml"))
+        by_file = OpenLineageClient()
+        monkeypatch.delenv("OPENLINEAGE_CONFIG")
+        for line in shell.splitlines():
+            name, value = line.removeprefix("export ").split("=")
+            monkeypatch.setenv(name, address if name == "OPENLINEAGE_URL" else value)
+        senders = [by_file, OpenLineageClient(), OpenLineageClient(config={"transport": {**provider, "url": address}})]
+        for sender in senders:
+            for event in run_events("select 1"):
+                sender.emit(event)
+        found = httpx.get(f"{address}/api/v1/lineage/runs", params={"node": "shop:orders"})
+    assert len(LineageRuns.model_validate_json(found.content).runs) == 3
+
+
 def test_a_client_that_is_configured_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also: what is refused is an error at once, which the client does not repeat five times."""
     with server(tmp_path) as address:
@@ -116,11 +140,11 @@ def test_a_client_that_is_configured_by_the_environment(tmp_path: Path, monkeypa
 def test_every_recorded_file_is_stored_or_refused_with_its_reason(tmp_path: Path) -> None:
     """Each event over the client, and each file as a batch. Where a file is a template of a time, the time is set."""
     stored, refused = 0, 0
-    files = sorted(DATA.rglob("*.json"))
-    assert len(files) >= 99
+    recorded = sorted(DATA.rglob("*.json"))
+    assert len(recorded) >= 99
     with server(tmp_path) as address, httpx.Client(base_url=f"{address}/api/v1", timeout=60) as http:
         sender = client(address, compression="gzip")
-        for path in files:
+        for path in recorded:
             told = json.loads(TIMES.sub("2024-05-04T00:00:00Z", path.read_text()))
             events = told if isinstance(told, list) else [told]
             reasons = dict(filter(None, (sent(sender, event, place) for place, event in enumerate(events))))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,4 +126,28 @@ def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
     acknowledged = int(rest[-1]) if rest else acknowledged
     store = Store.open(tmp_path)
     assert _count(store) >= acknowledged + 1
+    store.close()
+
+
+def test_writes_that_wait_together_succeed_and_fail_each_by_itself(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_: object) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def half(db: object) -> None:
+        db.table("models").insert({"model": "half", "product": "p", "record": "{}"})  # type: ignore[attr-defined]
+        raise ValueError("in the middle")
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(store.write, slow)
+        assert begun.wait(10)
+        waiting = [pool.submit(_put, store, "a"), pool.submit(store.write, half), pool.submit(_put, store, "b")]
+        go_on.set()
+        assert first.result(10) is None
+        failed = [one.exception(10) for one in waiting]
+    assert [str(error) if error else None for error in failed] == [None, "in the middle", None]
+    assert {row["model"] for row in store.reader().query("SELECT model FROM models")} == {"a", "b"}
     store.close()
