@@ -238,7 +238,12 @@ class JobRun(Record):
 
 
 class PartitionRead(Record):
-    """A partition that a training run read, with what was in it."""
+    """A partition that a training run read, with what was in it.
+
+    `duplicates` is how many rows repeat another one. `columns` are the statistics of its columns (a null count there
+    and in `null_counts` are the same figure), `label_correlations` column → correlation of its values with the label.
+    `written_at` is when the partition was complete.
+    """
 
     dataset: Id
     partition: str
@@ -246,6 +251,15 @@ class PartitionRead(Record):
     null_counts: dict[str, int] = {}
     label_counts: dict[str, int] = {}
     day: Window | None = None  # the event times of its rows, where the partition is one of time
+    duplicates: int | None = None
+    columns: dict[str, ColumnStatistics] = {}
+    label_correlations: dict[str, Num] = {}
+    written_at: Utc | None = None
+
+    def nulls(self, column: str) -> int | None:
+        """How many values of a column are null; None where nobody counted."""
+        told = self.columns.get(column)
+        return self.null_counts.get(column, told.null_count if told else None)
 
 
 class MetricCurve(Record):
@@ -262,6 +276,23 @@ class MetricCurve(Record):
         return self
 
 
+class Confusion(Record):
+    """What a model answered on held-out rows: `counts[i][j]` of label i were given label j.
+
+    For two labels, the second is answered where the prediction is at least `threshold`.
+    """
+
+    labels: tuple[str, ...] = Field(min_length=2, max_length=50)
+    counts: tuple[tuple[int, ...], ...]
+    threshold: float = 0.5
+
+    @model_validator(mode="after")
+    def _square(self) -> "Confusion":
+        if [len(row) for row in self.counts] != [len(self.labels)] * len(self.labels):
+            raise ValueError(f"a confusion of {len(self.labels)} labels needs as many rows of as many counts")
+        return self
+
+
 class TrainingRun(Record):
     """The run that made a snapshot; key `run`."""
 
@@ -271,9 +302,11 @@ class TrainingRun(Record):
     pipeline: Id | None = None
     started_at: Utc
     ended_at: Utc | None = None
+    status: Literal["running", "finished", "failed", "killed"] | None = None
     parameters: dict[str, str] = {}
     partitions: tuple[PartitionRead, ...] = ()
     curves: tuple[MetricCurve, ...] = ()
+    confusion: Confusion | None = None
 
 
 class Pipeline(Record):
