@@ -37,6 +37,9 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.graph_walk
 	$(VENV)/bin/python -m tests.benchmarks.upstream
 	$(VENV)/bin/python -m tests.benchmarks.lineage_ingest
+	$(VENV)/bin/python -m tests.benchmarks.training_failures
+	$(VENV)/bin/python -m tests.benchmarks.training_symptoms
+	$(VENV)/bin/python -m tests.benchmarks.partitions
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -7,24 +7,65 @@ from typing import Literal
 import numpy as np
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
+from tools.evidence import Evidence
 from tools.numbers import Num
 from tools.ports import Ports
 from tools.records import Cube, MetricRole, PartitionRead, Snapshot, TrainingRun, Window
 from tools.stats import training_report as report
+from tools.stats.label_drift import Drift
 from tools.stats.multiplicity import probability_of_effect
+from tools.stats.outcome import Check, Outcome
 from tools.stats.robust import MIN_HISTORY
-from tools.stats.training_checks import Outcome, Served, auc_before, checks, newest, non_finite, partitions_before
+from tools.stats.served_labels import drift_of, evidence_of, imbalance, is_drift
+from tools.stats.training_checks import (
+    Served,
+    auc_before,
+    checks,
+    newest,
+    non_finite,
+    partitions_before,
+    positive_label,
+)
 from tools.stats.training_report import Training
 
 CLEARED = 0.95
 """How sure a clearance is where everything could be checked: a fault below the effect floors goes unseen."""
 _FAMILIES = (("label_rate", "auc_before"), ("rows",), ("learning_rate",), ("loss", "gradient_norm"))
 _HISTORY_RUNS = 28
+_MOST_ANSWERS = 20_000
+_READ_RUNS = 400  # whose partitions are looked at: a year of them, for the same season
 _ENOUGH_RUNS = 8
 
 
-_PartitionProblem = Literal["labels", "nulls", "volume", "none"]
-_CurveProblem = Literal["learning_rate", "diverged", "non_finite", "stopped_early", "none"]
+_PartitionProblem = Literal[
+    "labels", "copied", "clock", "duplicates", "association", "nulls", "volume", "missing", "late", "distribution",
+    "label_share", "none",
+]  # fmt: skip
+_CurveProblem = Literal[
+    "learning_rate", "non_finite", "diverged", "not_learning", "disagreement", "out_of_range", "dead_units",
+    "vanishing", "overfitting", "spike", "stopped_early", "none",
+]  # fmt: skip
+_PARTITION_PROBLEMS: dict[Check, _PartitionProblem] = {
+    "label_rate": "labels", "auc_before": "labels", "copied": "copied", "clock": "clock", "duplicates": "duplicates",
+    "nulls": "nulls", "rows": "volume", "missing": "missing", "late": "late", "mean": "distribution",
+    "spread": "distribution", "rank": "distribution", "shape": "distribution", "least": "distribution",
+    "most": "distribution", "distinct": "distribution",
+    "nulls_together": "nulls", "mean_together": "distribution", "spread_together": "distribution",
+    "rank_together": "distribution", "shape_together": "distribution", "least_together": "distribution",
+    "most_together": "distribution", "distinct_together": "distribution", "correlation_together": "association",
+    "association": "association", "correlation": "association",
+    "label_share": "label_share",
+}  # fmt: skip
+"""What a check that fails says is wrong with a partition: structure before contents; the first one is the fact."""
+CURVE_PROBLEMS: dict[Check, _CurveProblem] = {
+    "learning_rate": "learning_rate", "rate_jump": "learning_rate", "loss": "diverged", "gradient_norm": "diverged",
+    "diverged": "diverged", "not_learning": "not_learning", "disagreement": "disagreement",
+    "out_of_range": "out_of_range", "dead_units": "dead_units", "vanishing": "vanishing", "overfitting": "overfitting",
+    "spike": "spike", "failed": "stopped_early", "steps": "stopped_early",
+}  # fmt: skip
+WORLD_CHANGES = 0.9
+"""The most confidence in a departure of a partition from its past alone: now and then the world itself departs."""
+_SELF_EVIDENT = frozenset({"copied", "clock", "duplicates", "missing"})
 
 
 class TrainingDataParams(Params):
@@ -35,8 +76,9 @@ class TrainingDataParams(Params):
 
 
 class TrainingDataFacts(Facts):
-    """`partition` is `dataset/partition` of the newest partition that the run read, which is the one accused where
-    there is a `partition_problem`. `pipeline` is the one that trained the snapshot.
+    """`partition` is `dataset/partition` of the one accused where there is a `partition_problem`, else of the newest
+    that the run read. `pipeline` is the one that trained the snapshot. `label_drift`: the labels that are served now
+    are not distributed as those trained on, by `label_drift_size`; that accuses nobody.
 
     `confidence`: for an accusation, the cautious probability that the smallest q value which speaks for it allows (see
     `tools.stats.multiplicity.probability_of_effect`), 0.99 for a loss that is not a number; for a clearance, 0.95 times
@@ -49,13 +91,16 @@ class TrainingDataFacts(Facts):
     curve_problem: _CurveProblem | None = None
     pipeline: str | None = None
     confidence: Num | None = None
+    label_drift: bool | None = None
+    label_drift_size: Num | None = None
 
 
 class TrainingCheck(Result):
-    """One check against earlier runs; units as in `tools.stats.training_checks.Outcome`."""
+    """One check against earlier runs; units as in `tools.stats.outcome.Outcome`."""
 
     check: str
     column: str | None
+    partition: str | None
     found: bool
     usual: Num
     now: Num
@@ -93,15 +138,18 @@ def run(params: TrainingDataParams, ports: Ports) -> Finding:
 
 
 def _gathered(params: TrainingDataParams, snapshot: Snapshot, training: TrainingRun, ports: Ports) -> Training:
-    earlier = _history(ports.training.runs(snapshot.model, training.started_at), params)
+    every = ports.training.runs(snapshot.model, training.started_at)
+    earlier = _history(every, params)
     partition = newest(training)
     before = partitions_before(partition, earlier) if partition else []
     served = _served(params.product, snapshot.model, [*before, *([partition] if partition else [])], ports)
     peers = _peer_auc(params, snapshot.model, [*earlier, training], ports)
-    found = checks(training, partition, earlier, before, served, peers)
+    found = checks(training, partition, earlier, before, served, peers, every[-_READ_RUNS:])
     model = ports.models.model(snapshot.model)
     pipeline = training.pipeline or (model.pipeline if model else None)
-    return Training(params.snapshot, training, pipeline, tuple(earlier), partition, tuple(before), tuple(found))
+    positive = positive_label(before, served)
+    drift = _label_drift(params, snapshot.model, training, positive, ports)
+    return Training(params.snapshot, training, pipeline, tuple(earlier), partition, tuple(before), tuple(found), drift)
 
 
 def _history(runs: Sequence[TrainingRun], params: TrainingDataParams) -> list[TrainingRun]:
@@ -113,17 +161,38 @@ def _history(runs: Sequence[TrainingRun], params: TrainingDataParams) -> list[Tr
     return inside if len(inside) >= _ENOUGH_RUNS else healthy[-_HISTORY_RUNS:]
 
 
-def _served(product: str, model: str, partitions: Sequence[PartitionRead], ports: Ports) -> dict[str, Served]:
-    """Partition → the labels of its day as they were served: of this model, or of all where it has none of its own."""
+def _label_drift(
+    params: TrainingDataParams, model: str, training: TrainingRun, positive: str | None, ports: Ports
+) -> Drift | None:
+    """Of the labels that are served in the window; from what the snapshot answers there, where those are late."""
+    span = Window(start=min(params.baseline.start, params.window.start), end=params.window.end)
+    served = _label_rate(params.product, model, span, ports)
+    predictions = np.empty(0)
+    if training.confusion is not None:
+        samples = ports.samples.recent(model, params.window.end, _MOST_ANSWERS, params.snapshot)
+        predictions = samples.prediction[samples.ts >= params.window.start.timestamp()]
+    return drift_of(training, served, params.window, positive, predictions)
+
+
+def _label_rate(product: str, model: str, span: Window, ports: Ports) -> Cube:
+    """The points of the product's label rate: of this model, or of all where it has none of its own."""
     known = ports.metrics.product(product)
     metric = next((m.name for m in known.metrics if m.role is MetricRole.label_rate), None) if known else None
+    if metric is None:
+        return Cube(np.empty(0, dtype=np.int64), {}, np.empty(0), np.empty(0))
+    own = ports.metrics.cube(product, metric, span, {"model": model})
+    return own if len(own) else ports.metrics.cube(product, metric, span)
+
+
+def _served(product: str, model: str, partitions: Sequence[PartitionRead], ports: Ports) -> dict[str, Served]:
+    """Partition → the labels of its day as they were served."""
     days = {p.partition: p.day for p in partitions if p.day}
-    if metric is None or not days:
+    if not days:
         return {}
     span = Window(start=min(d.start for d in days.values()), end=max(d.end for d in days.values()))
-    cube = ports.metrics.cube(product, metric, span, {"model": model})
-    if not len(cube):
-        cube = ports.metrics.cube(product, metric, span)
+    cube = _label_rate(product, model, span, ports)
+    if not len(cube) or "label" in cube.dims:  # of more than two labels, no one rate speaks for all
+        return {}
     return {partition: _sums(cube.within(day)) for partition, day in days.items()}
 
 
@@ -155,12 +224,19 @@ def _answer(params: TrainingDataParams, training: Training) -> Finding:
         facts=facts,
         result=_result(training),
         interesting=bad,
-        evidence=report.evidence(params.product, training),
+        evidence=(*report.evidence(params.product, training), *_context(params, training)),
         ruled_out=report.ruled_out(training) if not bad else (),
         not_checked=report.not_checked(training),
         would_settle=() if judged else (f"at least {MIN_HISTORY} earlier training runs with partitions and curves",),
         charts=report.charts(training),
     )
+
+
+def _context(params: TrainingDataParams, training: Training) -> tuple[Evidence, ...]:
+    """The labels beside those that are served, and those that are rare; neither accuses."""
+    rare = imbalance(training.run)
+    drift = evidence_of(training.drift, training.run, params.product, params.window) if training.drift else None
+    return tuple(item for item in (drift, rare) if item is not None)
 
 
 def _facts(training: Training) -> TrainingDataFacts:
@@ -172,44 +248,43 @@ def _facts(training: Training) -> TrainingDataFacts:
         curve_problem=_curve_problem(training, found),
         pipeline=training.pipeline,
         confidence=_confidence(training),
+        label_drift=is_drift(training.drift),
+        label_drift_size=training.drift.size if training.drift else None,
     )
 
 
-def _partition_problem(
-    training: Training, found: Collection[str]
-) -> Literal["labels", "nulls", "volume", "none"] | None:
-    if {"label_rate", "auc_before"}.intersection(found):
-        return "labels"
-    if "nulls" in found:
-        return "nulls"
-    if "rows" in found:
-        return "volume"
-    known = {outcome.check for outcome in training.outcomes} & {"label_rate", "auc_before", "nulls", "rows"}
-    return "none" if known else None
+def _partition_problem(training: Training, found: Collection[str]) -> _PartitionProblem | None:
+    problems = [problem for check, problem in _PARTITION_PROBLEMS.items() if check in found]
+    if problems:
+        return problems[0]
+    return "none" if any(outcome.check in _PARTITION_PROBLEMS for outcome in training.outcomes) else None
 
 
 def _curve_problem(training: Training, found: Collection[str]) -> _CurveProblem | None:
     """The learning rate comes first: it is what somebody set, and the rest follows from it."""
-    if "learning_rate" in found:
-        return "learning_rate"
-    if non_finite(training.run):
+    problems = [problem for check, problem in CURVE_PROBLEMS.items() if check in found]
+    if non_finite(training.run) and "learning_rate" not in problems:
         return "non_finite"
-    if {"loss", "gradient_norm"}.intersection(found):
-        return "diverged"
-    if "steps" in found:
-        return "stopped_early"
+    if problems:
+        return problems[0]
     known = {outcome.check for outcome in training.outcomes} & {"learning_rate", "loss", "gradient_norm", "steps"}
     return "none" if known else None
 
 
 def _confidence(training: Training) -> float | None:
     if training.found:
-        return probability_of_effect(min(outcome.q_value for outcome in training.found))
+        return max(_sure(outcome) for outcome in training.found)
     if non_finite(training.run):
         return 0.99
     known = {outcome.check for outcome in training.outcomes}
     checked = sum(bool(known & set(family)) for family in _FAMILIES)
     return CLEARED * checked / len(_FAMILIES) if checked else None
+
+
+def _sure(outcome: Outcome) -> float:
+    probability = probability_of_effect(outcome.q_value)
+    may_be_the_world = outcome.partition is not None and outcome.check not in _SELF_EVIDENT
+    return min(probability, WORLD_CHANGES) if may_be_the_world else probability
 
 
 def _result(training: Training) -> TrainingDataResult:
@@ -224,7 +299,7 @@ def _result(training: Training) -> TrainingDataResult:
 
 
 def _check(outcome: Outcome) -> TrainingCheck:
-    names = ("check", "column", "found", "usual", "now", "low", "high", "p_value", "q_value", "runs")
+    names = ("check", "column", "partition", "found", "usual", "now", "low", "high", "p_value", "q_value", "runs")
     return TrainingCheck(**{name: getattr(outcome, name) for name in names})
 
 

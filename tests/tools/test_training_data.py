@@ -122,13 +122,23 @@ def test_faults_of_the_curves(curves: dict[str, np.ndarray], problem: str) -> No
         ({"rows": 300, "label_counts": {}, "null_counts": {}}, "volume"),
         ({"rows": 40_000, "label_counts": {}}, "volume"),
         ({"null_counts": {"wind": 1300, "seats": 640}}, "nulls"),
-        ({"null_counts": {"wind": 40, "seats": 1500}}, "none"),
+        ({"null_counts": {"wind": 40, "seats": 860}}, "nulls"),
+        ({"duplicates": 1200}, "none"),
     ],
 )
 def test_faults_of_the_partition(fields: dict[str, object], problem: str) -> None:
     ports = trained(0)
     change_partition(ports, "badge_dcn", LAST, **fields)
     assert answer(ports).facts["partition_problem"] == problem
+
+
+def test_nulls_that_swing_from_day_to_day_are_a_habit() -> None:
+    ports, rng = trained(0), np.random.default_rng(3)
+    for night in range(LAST):
+        share = 0.16 * np.exp(rng.normal(0, 0.5))
+        change_partition(ports, "badge_dcn", night, null_counts={"wind": 40, "seats": int(4000 * share)})
+    change_partition(ports, "badge_dcn", LAST, null_counts={"wind": 40, "seats": 1200})
+    assert problems(answer(ports)) == ("none", "none")
 
 
 def test_missing_records_are_said_and_never_an_exception() -> None:

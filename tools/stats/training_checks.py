@@ -7,49 +7,23 @@ label rate of a partition less the rate of the same day's served labels, the los
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from tools.records import MetricCurve, PartitionRead, TrainingRun
+from tools.records import PartitionRead, TrainingRun
+from tools.stats import training_curves
 from tools.stats.breakage import beyond_habit
+from tools.stats.curve_symptoms import Symptom, symptoms
 from tools.stats.floored import judged
 from tools.stats.multiplicity import benjamini_hochberg
+from tools.stats.outcome import Against, Outcome, family
+from tools.stats.partition_checks import before, missing_days, new_partitions, partition_outcomes
 from tools.stats.profile import Floats
 from tools.stats.robust import Tail, departure
+from tools.stats.training_curves import GRADIENT_NORM, LEARNING_RATE, LOSS
 
-Check = Literal["label_rate", "auc_before", "rows", "nulls", "learning_rate", "loss", "gradient_norm", "steps"]
-
-MAX_Q = 0.01
-LOSS, LEARNING_RATE, AUC_BEFORE = "loss", "learning_rate", "eval.auc_before"
-GRADIENT_NORMS = ("gradient_norm", "grad_norm")
+AUC_BEFORE = ("eval.auc_before",)
 _MIN_LABELS = 50
-_EDGE = 0.1  # the share of steps that make up the start and the end of a loss curve
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One check: `usual` and `now` in its own unit (natural logarithms for all but auc_before and nulls), the interval
-    of their difference, and whether that is beyond the smallest difference that matters and beyond earlier runs.
-
-    `column` is set for nulls. `history` holds the earlier figures, oldest first, NaN where unknown.
-    """
-
-    check: Check
-    usual: float
-    now: float
-    low: float
-    high: float
-    p_value: float
-    runs: int
-    large: bool
-    history: tuple[float, ...]
-    column: str | None = None
-    q_value: float = math.nan
-
-    @property
-    def found(self) -> bool:
-        return self.large and self.q_value <= MAX_Q
 
 
 @dataclass(frozen=True)
@@ -67,19 +41,58 @@ def checks(
     partitions: Sequence[PartitionRead],
     served: Mapping[str, Served],
     peers: Mapping[str, float],
+    readers: Sequence[TrainingRun],
 ) -> list[Outcome]:
-    """All checks that could be made, with q values over all of them.
+    """All checks that could be made, with q values over those of the run, of its partitions, and of their columns.
 
     `partitions` are earlier ones of the dataset of `partition`, oldest first, `served` is partition → its day's labels,
-    `peers` is run → the AUC that the product's other models had before they trained on the same day.
+    `peers` is run → the AUC that the product's other models had before they trained on the same day. `readers` are all
+    runs before this one, whose partitions are the past of this one's.
     """
+    followed = _followed(run, readers, partition, served)
     found = [
         *_curves(run, earlier, peers),
-        *(_partition(partition, partitions, served) if partition else ()),
+        *(_partition(partition, partitions, served, followed) if partition else ()),
+        *followed,
+        *_symptoms(run, earlier),
     ]
     known = [outcome for outcome in found if outcome is not None]
-    q = benjamini_hochberg([outcome.p_value for outcome in known])
+    q = np.full(len(known), np.nan)
+    for name in ("run", "partition", "columns"):
+        at = [i for i, outcome in enumerate(known) if family(outcome) == name]
+        q[at] = benjamini_hochberg([known[i].p_value for i in at])
     return [replace(outcome, q_value=float(value)) for outcome, value in zip(known, q, strict=True)]
+
+
+def _followed(
+    run: TrainingRun, readers: Sequence[TrainingRun], partition: PartitionRead | None, served: Mapping[str, Served]
+) -> list[Outcome]:
+    """Every daily partition that this run read first, each figure of it one day ahead of its past."""
+    found = []
+    for target in new_partitions(run, readers):
+        past = before(target, run, readers)
+        told = math.isfinite(_served_logit(served.get(target.partition)))
+        found += partition_outcomes(target, past, told)
+        gap = missing_days(target, past) if target == partition else 0
+        if gap:
+            said = f"{gap} daily partitions before it were not read by any run"
+            name = f"{target.dataset}/{target.partition}"
+            found.append(Outcome("missing", 0.0, gap, gap, gap, 1e-9, len(past), True, (), partition=name, said=said))
+    return found
+
+
+def _symptoms(run: TrainingRun, earlier: Sequence[TrainingRun]) -> list[Outcome]:
+    """What the run's own curves show, but for what a tenth of the runs before it showed as well."""
+    own = symptoms(run)
+    if not own:
+        return []
+    usual = [{symptom.name for symptom in symptoms(one)} for one in earlier]
+    return [_as_outcome(s) for s in own if sum(s.name in names for names in usual) <= 0.1 * len(usual)]
+
+
+def _as_outcome(s: Symptom) -> Outcome:
+    low, high = s.low, s.high
+    return Outcome(s.name, 0.0, s.value, low, high, s.p_value, s.n, True, (), s.curve, said=s.claim, method=s.method)
 
 
 def newest(run: TrainingRun) -> PartitionRead | None:
@@ -102,17 +115,25 @@ def partitions_before(partition: PartitionRead, earlier: Sequence[TrainingRun]) 
 
 def non_finite(run: TrainingRun) -> list[str]:
     """The curves of a run, evaluations aside, that hold NaN or Inf. An evaluation has none where a class is absent."""
-    return [c.name for c in run.curves if not c.name.startswith("eval.") and not np.isfinite(c.values).all()]
+    evaluations = ("eval.", "eval_", "val_", "val/", "validation_")
+    return [c.name for c in run.curves if not c.name.startswith(evaluations) and not np.isfinite(c.values).all()]
 
 
 def _partition(
-    partition: PartitionRead, before: Sequence[PartitionRead], served: Mapping[str, Served]
+    partition: PartitionRead,
+    past: Sequence[PartitionRead],
+    served: Mapping[str, Served],
+    followed: Sequence[Outcome],
 ) -> list[Outcome | None]:
-    rows = np.array([_log(p.rows) for p in before])
+    """The labels against those served; rows and nulls only where they could not be followed from day to day."""
+    labels = _label_rate(partition, past, served)
+    if any(outcome.check == "rows" for outcome in followed):
+        return [labels]
+    rows = np.array([_log(p.rows) for p in past])
     return [
-        _label_rate(partition, before, served),
+        labels,
         _outcome("rows", rows, _log(partition.rows), "both", floor=0.1, least=math.log(3)),
-        _nulls(partition, before),
+        _nulls(partition, past),
     ]
 
 
@@ -129,6 +150,11 @@ def _label_rate(
     rates = np.array([_label_logit(p, positive) for p in before])
     now = _label_logit(partition, positive) - level_now
     return _outcome("label_rate", rates - level, now, "both", 0.15, 0.5, level, level_now)
+
+
+def positive_label(partitions: Sequence[PartitionRead], served: Mapping[str, Served]) -> str | None:
+    """The label that the served label rate counts, as far as these partitions and the labels of their days tell."""
+    return _positive_label(partitions, np.array([_served_logit(served.get(p.partition)) for p in partitions]))
 
 
 def _positive_label(before: Sequence[PartitionRead], level: Floats) -> str | None:
@@ -207,11 +233,11 @@ def _least_likely(outcomes: Sequence[Outcome | None]) -> Outcome | None:
 
 def learning_rate(run: TrainingRun) -> float:
     """The highest rate of the run's curve, or of its parameters where there is no curve; NaN where neither says."""
-    curve = _finite(run, LEARNING_RATE)
+    curve = training_curves.values(run, LEARNING_RATE)
     if len(curve):
         return float(curve.max())
     try:
-        return float(run.parameters.get(LEARNING_RATE, "nan"))
+        return float(next((run.parameters[name] for name in LEARNING_RATE if name in run.parameters), "nan"))
     except ValueError:
         return math.nan
 
@@ -222,38 +248,27 @@ def _rate(run: TrainingRun) -> float:
 
 def _loss_growth(run: TrainingRun) -> float:
     """The log of the mean loss of the last steps over that of the first; a hard day is as hard at both ends."""
-    loss = _finite(run, LOSS)
-    edge = math.ceil(len(loss) * _EDGE)
+    loss = training_curves.values(run, LOSS)
+    edge = math.ceil(len(loss) * training_curves.EDGE)
     return _log(float(loss[-edge:].mean())) - _log(float(loss[:edge].mean())) if len(loss) >= 4 else math.nan
 
 
 def _gradient(run: TrainingRun) -> float:
-    norm = np.concatenate([_finite(run, name) for name in GRADIENT_NORMS])
+    norm = training_curves.values(run, GRADIENT_NORM)
     return _log(float(np.median(norm))) if len(norm) else math.nan
 
 
 def _steps(run: TrainingRun) -> float:
     """The log of the steps per row of the newest partition: fewer rows make fewer steps."""
-    longest = max((len(c.steps) for c in run.curves if c.name in (LOSS, *GRADIENT_NORMS)), default=0)
+    longest = max((len(c.steps) for c in run.curves if c.name in (*LOSS, *GRADIENT_NORM)), default=0)
     partition = newest(run)
     return _log(longest) - _log(partition.rows) if partition else _log(longest)
 
 
 def auc_before(run: TrainingRun) -> float:
     """How well the previous snapshot ranked the newest partition."""
-    values = _finite(run, AUC_BEFORE)
+    values = training_curves.values(run, AUC_BEFORE)
     return float(values[-1]) if len(values) else math.nan
-
-
-def curve(run: TrainingRun, name: str) -> MetricCurve | None:
-    """The curve of this name."""
-    return next((c for c in run.curves if c.name == name), None)
-
-
-def _finite(run: TrainingRun, name: str) -> Floats:
-    found = curve(run, name)
-    values = np.array(found.values if found else (), dtype=np.float64)
-    return values[np.isfinite(values)]
 
 
 def _log(value: float) -> float:
@@ -261,7 +276,7 @@ def _log(value: float) -> float:
 
 
 def _outcome(
-    check: Check, history: Floats, now: float, tail: Tail, floor: float, least: float,
+    check: Against, history: Floats, now: float, tail: Tail, floor: float, least: float,
     level: Floats | None = None, level_now: float = math.nan, column: str | None = None,
 ) -> Outcome | None:  # fmt: skip
     """A figure against its history, with a standard error of at least `floor`; None with too little history."""
