@@ -9,7 +9,7 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from assistant.api import intake, investigations, pipelines, samples, snapshots
+from assistant.api import intake, investigations, pipelines, samples, snapshots, training
 from assistant.api.bell import Bell
 from assistant.api.desk import Desk
 from assistant.api.lineage import lineage_routes
@@ -18,6 +18,7 @@ from assistant.api.pipeline_desk import PipelineDesk
 from assistant.api.problems import as_problem
 from assistant.api.snapshot_desk import SnapshotDesk
 from assistant.api.tools import tool_routes
+from assistant.api.training_desk import TrainingDesk
 from assistant.planner.driver import Driver
 from assistant.planner.library import Library
 from assistant.publishing import rules
@@ -25,7 +26,7 @@ from assistant.publishing.checker import Checker
 from assistant.settings import Settings
 from assistant.wire import PREFIX
 from knowledge.catalogue import load_catalogue
-from knowledge.workspace import Workspace
+from knowledge.workspace import SNAPSHOTS, Workspace
 from tools.registry import all_tools
 
 
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> Litestar:
     checker = Checker(workspace, tools, lambda alert: desk.open_once(alert, rules.PLAYBOOK), baseline, _now)
     snapshot_desk, pipeline_desk = SnapshotDesk(workspace, checker), PipelineDesk(workspace)
     lineage_desk = LineageDesk(workspace.lineage, workspace.receiver.openlineage)
+    training_desk = TrainingDesk(workspace, snapshot_desk, settings.data_dir / SNAPSHOTS, settings.mlflow)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -69,6 +71,7 @@ def create_app(settings: Settings) -> Litestar:
 
     routes = [*intake.ROUTES, *samples.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
     routes += lineage_routes(settings.api_keys)
+    routes += training.ROUTES
     routes += tool_routes(tools.values(), workspace.ports)
     return Litestar(
         [Router(PREFIX, route_handlers=routes)],
@@ -78,6 +81,7 @@ def create_app(settings: Settings) -> Litestar:
             "receiver": Provide(lambda: workspace.receiver, sync_to_thread=False),
             "lineage": Provide(lambda: lineage_desk, sync_to_thread=False),
             "snapshots": Provide(lambda: snapshot_desk, sync_to_thread=False),
+            "training": Provide(lambda: training_desk, sync_to_thread=False),
         },
         exception_handlers={Exception: as_problem},
         openapi_config=OpenAPIConfig(title="HawkEye", version=version("hawkeye")),

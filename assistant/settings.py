@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from knowledge.connectors.connection import EMBEDDED, Connection
+from knowledge.connectors.tracking import Tracking
 from knowledge.pipelines import PipelineSettings
 
 FILE = "hawkeye.toml"
@@ -17,7 +18,8 @@ PREFIX = "HAWKEYE_"
 _PATHS = ("data_dir", "snapshot_roots", "playbook_folders")
 _LISTS = ("snapshot_roots", "playbook_folders")
 _WORDS = ("api_keys",)
-_TABLES = ("factories",)
+_TABLES = ("factories", "mlflow")
+_SECRETS = ("secret_file", "webhook_secret_file")
 _NESTED = ("orchestrators", "pipelines")
 
 
@@ -62,6 +64,7 @@ class Settings(BaseModel):
         tuple[Annotated[SecretStr, Field(min_length=16)], ...],
         Field(description="keys of which one is needed to send telemetry; without any, only this machine may send"),
     ] = ()
+    mlflow: Annotated[Tracking | None, Field(description="how the MLflow server with training runs is reached")] = None
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
 
     @field_validator("orchestrators")
@@ -121,13 +124,13 @@ def _placed(folder: Path, name: str, value: object) -> object:
         return _beside(folder, value)
     if name in _NESTED and isinstance(value, dict):
         return {key: _with_secret_beside(folder, told) for key, told in value.items()}
-    return value
+    return _with_secret_beside(folder, value) if name == "mlflow" else value
 
 
 def _with_secret_beside(folder: Path, told: object) -> object:
-    if not isinstance(told, dict) or "secret_file" not in told:
+    if not isinstance(told, dict):
         return told
-    return {**told, "secret_file": _beside(folder, told["secret_file"])}
+    return {**told, **{name: _beside(folder, told[name]) for name in _SECRETS if name in told}}
 
 
 def _beside(folder: Path, value: object) -> object:
@@ -169,5 +172,5 @@ def _fault(where: tuple[int | str, ...], what: str, kind: str, origin: Mapping[s
     name = str(where[0])
     if kind == "extra_forbidden" and len(where) == 1:
         return f"{origin[name]} sets {name!r}, which is no setting; there are: {', '.join(Settings.model_fields)}"
-    part = ".".join(str(step) for step in where) if name in _NESTED else name
+    part = ".".join(str(step) for step in where) if name in (*_NESTED, "mlflow") else name
     return f"{origin[name]} sets {part} to something that it cannot be: {what.lower()}"

@@ -45,6 +45,7 @@ from tools.records import (
     PipelineState,
     Snapshot,
     Standing,
+    TrainingRun,
     Utc,
     Window,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "ActionProposed",
     "ActionRefused",
     "Alert",
+    "Announced",
     "AnswerBody",
     "AnswerGiven",
     "ApproveBody",
@@ -93,6 +95,7 @@ __all__ = [
     "LineageRuns",
     "LineageSeries",
     "LineageStatistics",
+    "MlflowRun",
     "ModelLine",
     "Neighbourhood",
     "NotTaken",
@@ -113,6 +116,7 @@ __all__ = [
     "RefuseBody",
     "RefusedEvents",
     "RefusedRows",
+    "RunStored",
     "SamplesTaken",
     "Share",
     "Snapshot",
@@ -128,6 +132,7 @@ __all__ = [
     "ToolCalled",
     "ToolInfo",
     "TrailStep",
+    "TrainingRun",
     "UndoBody",
     "Utc",
     "Verdict",
@@ -377,6 +382,30 @@ class AuditPage(_Wire):
     total: int
     offset: int
     limit: int
+
+
+class RunStored(_Wire):
+    """A training run that is kept now, and how much of it there is."""
+
+    run: str
+    model: str
+    curves: int
+    partitions: int
+
+
+class MlflowRun(_Wire):
+    """A run of the MLflow server by its id there, the model that it trained, and the snapshot that it made."""
+
+    run: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    snapshot: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class Announced(_Wire):
+    """What a registry's webhook led to: the snapshot that is registered now, or why none is."""
+
+    snapshot: str | None = None
+    detail: str
 
 
 class OpenBody(_Wire):

@@ -17,6 +17,7 @@ _COMMANDS = {
     "playbook": "assistant.cli.playbook:playbook",
     "serve": "assistant.cli.serve:serve",
     "snapshot": "assistant.cli.snapshot:snapshot",
+    "training": "assistant.cli.training:training",
 }
 
 

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -14,8 +14,8 @@ EMBEDDED = "embedded"
 Kind = Literal["airflow", "prefect", "dagster"]
 
 
-class Connection(BaseModel):
-    """An orchestrator of the platform.
+class Reached(BaseModel):
+    """A server of the platform.
 
     `url` is that of its web server. The secret stands in the environment variable `secret_variable` or in the file
     `secret_file`: with `user` it is a password, without it is a token. It is read each time it is needed, so that it
@@ -23,7 +23,6 @@ class Connection(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: Kind
     url: str
     user: str | None = None
     secret_variable: str | None = None
@@ -43,7 +42,7 @@ class Connection(BaseModel):
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _one_secret(self) -> "Connection":
+    def _one_secret(self) -> Self:
         if self.secret_variable and self.secret_file:
             raise ValueError("give secret_variable or secret_file, not both")
         if self.user and not (self.secret_variable or self.secret_file):
@@ -52,18 +51,29 @@ class Connection(BaseModel):
 
     def secret(self) -> str | None:
         """The secret as it is now; None where there is none. Raises `PortError` where it cannot be read."""
-        if self.secret_variable:
-            found = os.environ.get(self.secret_variable, "").strip()
-            if not found:
-                raise PortError(f"the environment variable {self.secret_variable} with the secret is not set; set it")
-            return found
-        if self.secret_file is None:
-            return None
-        try:
-            found = self.secret_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise PortError(f"cannot read the secret from {self.secret_file}: {reason}") from None
+        return read_secret(self.secret_variable, self.secret_file)
+
+
+class Connection(Reached):
+    """An orchestrator of the platform."""
+
+    kind: Kind
+
+
+def read_secret(variable: str | None, file: Path | None) -> str | None:
+    """A secret from an environment variable or a file, None without either. Raises `PortError` if it is missing."""
+    if variable:
+        found = os.environ.get(variable, "").strip()
         if not found:
-            raise PortError(f"the file {self.secret_file} holds no secret; it is empty")
+            raise PortError(f"the environment variable {variable} with the secret is not set; set it")
         return found
+    if file is None:
+        return None
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise PortError(f"cannot read the secret from {file}: {reason}") from None
+    if not found:
+        raise PortError(f"the file {file} holds no secret; it is empty")
+    return found

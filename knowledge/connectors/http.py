@@ -8,7 +8,7 @@ import json
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -68,6 +68,26 @@ class Server:
                     raise
             time.sleep(pause_s)
         raise AssertionError("every attempt answers or raises")
+
+    def download(
+        self, path: str, *, headers: Mapping[str, str], query: Mapping[str, str], out: IO[bytes], most: int
+    ) -> int:
+        """Writes the body of a GET to `out`, and answers with its size. Raises `HttpError`, and beyond `most` bytes."""
+        size = 0
+        try:
+            with self._client.stream("GET", self._url + path, headers=headers, params={**query}) as answer:
+                if not answer.is_success:
+                    self._read(answer, self._content(answer))
+                for part in answer.iter_bytes():
+                    size += len(part)
+                    if size > most:
+                        raise self._error(f"sends a file of more than {most >> 20} MB")
+                    out.write(part)
+        except httpx.TimeoutException:
+            raise self._error(f"did not answer within {self._timeout_s:g} seconds; is it overloaded?") from None
+        except httpx.HTTPError as error:
+            raise self._error(f"broke off ({str(error) or type(error).__name__}); try again") from None
+        return size
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: object, query: Any) -> Any:
         try:

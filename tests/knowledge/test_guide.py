@@ -32,6 +32,7 @@ from tools import records
 from tools.registry import all_tools
 from tools.stats.breakage import Change
 from tools.stats.weight_story import StoryName
+from tools.training_data import CURVE_PROBLEMS
 
 GUIDE = Path(str(files("knowledge"))) / "guide"
 PAGES = sorted(page.name for page in GUIDE.glob("*.md"))
@@ -46,9 +47,10 @@ RECORDS = (
     records.TrainingRun,
     records.PartitionRead,
     records.MetricCurve,
+    records.Confusion,
     records.Pipeline,
 )
-OTHER_ROWS = {*get_args(StoryName), *get_args(Change)}
+OTHER_ROWS = {*get_args(StoryName), *get_args(Change), *CURVE_PROBLEMS.values()}
 """What else has a row in a table of tools.md: values of facts."""
 FACETS = (openlineage_event.Facets, openlineage_event.JobFacets, openlineage_event.RunFacets)
 
@@ -120,7 +122,7 @@ def test_every_setting_with_its_variable_and_default() -> None:
     rows = {line.split("|")[1].strip(" `"): line for line in page("settings.md").splitlines() if line.startswith("| `")}
     assert list(rows) == list(Settings.model_fields)
     for name, field in Settings.model_fields.items():
-        default = "none" if field.default in ((), {}) else str(field.default)
+        default = "none" if field.default in ((), {}, None) else str(field.default)
         says(rows[name], variable(name), *([default] if default != "none" else []))
 
 

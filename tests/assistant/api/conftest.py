@@ -17,12 +17,12 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """The real application over a real data folder, spoken to over ASGI."""
     app = create_app(small.settings(tmp_path))
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with _alive(app), httpx.AsyncClient(transport=transport, base_url="http://test/api/v1") as http:
+    async with alive(app), httpx.AsyncClient(transport=transport, base_url="http://test/api/v1") as http:
         yield Api(http)
 
 
 @contextlib.asynccontextmanager
-async def _alive(app: Litestar) -> AsyncIterator[None]:
+async def alive(app: Litestar) -> AsyncIterator[None]:
     """The lifespan must end in the task that began it, and a fixture begins and ends in two."""
     up, down = asyncio.Event(), asyncio.Event()
 
