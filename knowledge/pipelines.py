@@ -18,7 +18,7 @@ class PipelineSettings(BaseModel):
     orchestrator: Annotated[str, Field(min_length=1)] | None = None
     orchestrator_id: Id | None = None
     writes: tuple[Id, ...] | None = None
-    every_h: Annotated[float, Field(gt=0)] | None = None
+    every_h: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     owner: Annotated[str, Field(min_length=1)] | None = None
 
     def over(self, pipeline: str, sent: Pipeline | None) -> Pipeline | None:

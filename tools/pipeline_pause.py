@@ -4,7 +4,7 @@ Nothing is done here. To pause future runs and to end the run in flight are two 
 taken back, an ended run cannot.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
@@ -12,7 +12,7 @@ from tools.evidence import Evidence, Source, SourceKind
 from tools.numbers import Num
 from tools.ports import PortError, Ports
 from tools.records import Id, Pipeline, PipelineState
-from tools.stats.lineage_graph import LineageGraph
+from tools.stats.dependants import Dependants, dependants, listed
 
 Action = Literal["pause", "resume", "fail_runs"]
 
@@ -44,23 +44,6 @@ class PipelinePauseResult(Result):
     state_before: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Dependants:
-    """What a pipeline makes: datasets, the models that are fed from them, and those that it trains, with snapshots."""
-
-    datasets: tuple[str, ...]
-    fed: tuple[str, ...]
-    trained: tuple[str, ...]
-    snapshots: dict[str, str]  # model → its newest snapshot, in words
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.fed, *self.trained}))
-
-    def named(self, models: tuple[str, ...]) -> str:
-        return _listed(tuple(f"{m} ({self.snapshots[m]})" if m in self.snapshots else m for m in models))
-
-
 def run(params: PipelinePauseParams, ports: Ports) -> Finding:
     """Reads the pipeline's record, its state from the orchestrator, and what depends on it. Never acts."""
     pipeline = ports.pipelines.pipeline(params.pipeline)
@@ -70,7 +53,7 @@ def run(params: PipelinePauseParams, ports: Ports) -> Finding:
         state = ports.pipelines.state(params.pipeline)
     except PortError as error:
         return _not_possible(f"the state of {params.pipeline} cannot be read: {error}")
-    found = _dependants(pipeline, ports)
+    found = dependants(pipeline, ports)
     already = _is_so(params.action, state)
     goes_stale = 0 if already or params.action == "resume" else len(found.datasets) + len(found.models)
     plan = PipelinePauseResult(
@@ -103,24 +86,6 @@ def _is_so(action: Action, state: PipelineState) -> bool:
     return not state.active_runs if action == "fail_runs" else state.paused is (action == "pause")
 
 
-def _dependants(pipeline: Pipeline, ports: Ports) -> _Dependants:
-    """The datasets that it writes and those made from them, and the models that it trains or feeds."""
-    edges = ports.lineage.edges()
-    graph = LineageGraph(edges, ())
-    reached = sorted({node for written in pipeline.writes for node, _ in graph.downstream(written, ())})
-    datasets = [name for name in reached if not ((node := ports.lineage.node(name)) and node.kind == "job")]
-    everywhere = sorted({node for edge in edges for node in (edge.upstream, edge.downstream)})
-    known = {name: ports.models.model(name) for name in ports.lineage.readers(everywhere)}
-    trained = sorted(name for name, model in known.items() if model and model.pipeline == pipeline.pipeline)
-    fed = sorted(ports.lineage.readers(datasets))
-    snapshots = {
-        name: f"newest snapshot {newest.snapshot}, published {newest.published_at:%Y-%m-%d %H:%M} UTC"
-        for name in {*trained, *fed}
-        for newest in ports.models.snapshots(name)[-1:]
-    }
-    return _Dependants(tuple(datasets), tuple(fed), tuple(trained), snapshots)
-
-
 def _stale_after_h(pipeline: Pipeline, state: PipelineState) -> float | None:
     """The time between two runs; without it on record, the time to the next run as the orchestrator plans it."""
     if pipeline.every_h is not None:
@@ -130,12 +95,12 @@ def _stale_after_h(pipeline: Pipeline, state: PipelineState) -> float | None:
     return round(max((state.next_run_at - state.read_at).total_seconds() / 3600, 0.0), 1)
 
 
-def _summary(action: Action, pipeline: Pipeline, state: PipelineState, already: bool, found: _Dependants) -> str:
+def _summary(action: Action, pipeline: Pipeline, state: PipelineState, already: bool, found: Dependants) -> str:
     name = pipeline.pipeline
     if action == "fail_runs":
         if already:
             return f"no run of {name} is in flight; nothing would change"
-        return f"end {_listed(state.active_runs)} of {name} as failed, so that it writes nothing more"
+        return f"end {listed(state.active_runs)} of {name} as failed, so that it writes nothing more"
     if already:
         return f"{name} is {'paused' if action == 'pause' else 'running'} already; nothing would change"
     if action == "resume":
@@ -144,69 +109,68 @@ def _summary(action: Action, pipeline: Pipeline, state: PipelineState, already: 
     return f"pause {name}, so that no new run starts on the present data{whom}"
 
 
-def _effects(action: Action, pipeline: Pipeline, state: PipelineState, found: _Dependants) -> tuple[str, ...]:
+def _effects(action: Action, pipeline: Pipeline, state: PipelineState, found: Dependants) -> tuple[str, ...]:
     if action == "resume":
-        return _resumed(pipeline, state)
+        return _resumed(pipeline, state, found)
     if action == "fail_runs":
         return _ended(pipeline, state, found)
     name = pipeline.pipeline
     due = f"; the next one would have been at {_time(state)}" if state.next_run_at else ""
     effects = [f"no new run of {name} starts{due}"]
     if state.active_runs:
-        effects.append(f"{_listed(state.active_runs)} in flight goes on: a pause does not stop a run that has started")
+        effects.append(f"{listed(state.active_runs)} in flight goes on: a pause does not stop a run that has started")
     after = _when(pipeline, state)
-    if found.datasets:
-        effects.append(f"{_listed(found.datasets)} gets no new data and goes stale{after}")
-    if found.trained:
-        kept = found.named(found.trained)
-        effects.append(f"{kept} keeps serving its present snapshot, with nothing newer to follow{after}")
-    if found.fed:
-        effects.append(f"{found.named(found.fed)} is served features of these data, which get older{after}")
-    return (*effects, _told(pipeline), f"nothing is deleted; resume {name} to undo this")
+    for what, names in (
+        ("goes stale", listed(found.datasets)),
+        ("keeps its present snapshot, with nothing newer to follow", found.named(found.trained)),
+        ("learns nothing newer, being trained on these data", found.named(found.learning)),
+        ("is served ever older features, read from these data", found.named(found.fed)),
+    ):
+        if names:
+            effects.append(f"{what}: {names}; {after}")
+    return (*effects, *_told(pipeline, found), f"nothing is deleted; resume {name} to undo this")
 
 
-def _resumed(pipeline: Pipeline, state: PipelineState) -> tuple[str, ...]:
+def _resumed(pipeline: Pipeline, state: PipelineState, found: Dependants) -> tuple[str, ...]:
     when = f", the next one at {_time(state)}" if state.next_run_at else ""
     return (
         f"scheduled runs of {pipeline.pipeline} start again{when}",
-        _told(pipeline),
+        *_told(pipeline, found),
         "pause it again to undo this",
     )
 
 
-def _ended(pipeline: Pipeline, state: PipelineState, found: _Dependants) -> tuple[str, ...]:
-    runs = _listed(state.active_runs)
+def _ended(pipeline: Pipeline, state: PipelineState, found: Dependants) -> tuple[str, ...]:
+    runs = listed(state.active_runs)
     effects = [f"{runs} is stopped where it is; what it has written so far stays"]
     if found.datasets:
-        effects.append(f"{_listed(found.datasets)} stays as it is, or half new, until a later run writes it")
+        effects.append(f"stays as it is, or half new, until a later run writes it: {listed(found.datasets)}")
     if found.models:
-        effects.append(f"{found.named(found.models)} gets nothing from this run")
+        effects.append(f"gets nothing from this run: {found.named(found.models)}")
     if not state.paused:
         effects.append(f"{pipeline.pipeline} is not paused: its next run starts on schedule")
     undo = f"this cannot be undone; start a new run of {pipeline.pipeline} in {pipeline.orchestrator} to repeat it"
-    return (*effects, _told(pipeline), undo)
+    return (*effects, *_told(pipeline, found), undo)
 
 
-def _told(pipeline: Pipeline) -> str:
-    if pipeline.owner:
-        return f"{pipeline.owner} owns {pipeline.pipeline} and is to be told by whoever approves this"
-    return f"who owns {pipeline.pipeline} is not on record, so that nobody can be named to be told"
+def _told(pipeline: Pipeline, found: Dependants) -> Iterator[str]:
+    """Who is to be told: nobody is written to from here, so whoever approves has to know whom it concerns."""
+    for owner, owned in found.owners.items():
+        yield f"to be told by whoever approves this: {owner}, who owns {listed(owned)}"
+    if pipeline.owner is None:
+        yield f"who owns {pipeline.pipeline} is not on record"
 
 
 def _when(pipeline: Pipeline, state: PipelineState) -> str:
-    """When a missed run begins to matter: the first one that does not happen."""
-    within = f"within {pipeline.every_h:g} hours" if pipeline.every_h else ""
-    if state.next_run_at:
-        return f" {within}, from {_time(state)} on".replace("  ", " ")
-    return f" {within}" if within else ", when is not known: it has no schedule"
+    """When that begins to matter: at the first run that does not happen."""
+    every = f"a run comes every {pipeline.every_h:g} hours" if pipeline.every_h else ""
+    first = f"the first one that is missed is that of {_time(state)}" if state.next_run_at else ""
+    told = ", ".join(part for part in (every, first) if part)
+    return told or "from when on is not known, since it has no schedule"
 
 
 def _time(state: PipelineState) -> str:
     return f"{state.next_run_at:%Y-%m-%d %H:%M} UTC"
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _not_possible(reason: str) -> Finding:

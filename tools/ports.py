@@ -51,6 +51,10 @@ class MetricsPort(Protocol):
 class ModelsPort(Protocol):
     """Models, their snapshots, rollouts and features."""
 
+    def names(self) -> Sequence[str]:
+        """Every model that is known, be it only by a snapshot, sorted."""
+        ...
+
     def models(self, product: str) -> Sequence[Model]: ...
     def model(self, model: str) -> Model | None: ...
     def snapshots(self, model: str) -> Sequence[Snapshot]:

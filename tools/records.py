@@ -320,7 +320,7 @@ class Pipeline(Record):
     orchestrator: str
     orchestrator_id: Id | None = None
     writes: tuple[Id, ...] = ()
-    every_h: float | None = None
+    every_h: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     owner: str | None = None
 
 

@@ -49,7 +49,8 @@ class Approvals:
         if action.stage is Stage.refused:
             return self._journal.state(investigation)
         if action.stage is not Stage.proposed:
-            raise NotNow(f"the plan is {action.stage.value} already; undo it instead")
+            instead = "" if action.stage in (Stage.undoing, Stage.undone) else "; undo it instead"
+            raise NotNow(f"the plan is {action.stage.value} already{instead}")
         return self._refused(investigation, action, actor, reason)
 
     def undo(self, investigation: str, plan_hash: str, actor: str, reason: str) -> State:

@@ -75,7 +75,8 @@ class Emission:
         self, pipeline: str, writes: list[str], every_h: float, next_run: int, active: tuple[str, ...]
     ) -> None:
         nodes = [lineage_events.node(dataset) for dataset in writes]
-        record = {"pipeline": pipeline, "orchestrator": "embedded", "writes": nodes, "every_h": every_h}
+        owner = "badge models" if pipeline.startswith("train_") else "flight data"
+        record = {"pipeline": pipeline, "orchestrator": "embedded", "writes": nodes, "every_h": every_h, "owner": owner}
         self._receiver.receive_pipeline(record)
         self._orchestrator.register(pipeline, utc(next_run), active, every_h)
 

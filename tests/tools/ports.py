@@ -73,6 +73,9 @@ class InMemoryModels:
     all_rollouts: list[RolloutPoint] = field(default_factory=list)
     all_features: list[Feature] = field(default_factory=list)
 
+    def names(self) -> Sequence[str]:
+        return sorted({*self.by_name, *(snapshot.model for snapshot in self.all_snapshots)})
+
     def models(self, product: str) -> Sequence[Model]:
         return [self.by_name[name] for name in sorted(self.by_name) if self.by_name[name].product == product]
 

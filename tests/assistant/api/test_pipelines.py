@@ -43,6 +43,9 @@ async def test_what_is_no_pipeline(api: Api) -> None:
     assert "no pipeline is called 'x'" in problem(await api.http.get("/pipelines/x"), 404).detail
     answer = problem(await api.http.post("/pipelines", json={"pipeline": "p", "orchestra": "air"}), 400)
     assert any("orchestra" in error for error in answer.errors)
+    for every_h in (0, -3, "NaN"):
+        answer = problem(await api.http.post("/pipelines", json={**SENT, "every_h": every_h}), 400)
+        assert any("every_h" in error for error in answer.errors)
 
 
 async def test_the_audit_log_says_who_why_and_what_came_of_it(api: Api) -> None:
