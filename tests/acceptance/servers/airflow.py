@@ -91,7 +91,11 @@ def airflow(folder: Path) -> Iterator[Airflow]:
         assert done.returncode == 0, done.stderr[-2000:]
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
-        for part, is_up in (("api-server", lambda: _token(url)), ("scheduler", lambda: True)):
+        for part, is_up in (
+            ("api-server", lambda: _token(url)),
+            ("dag-processor", lambda: True),  # it also sees that a run which was ended makes room for the next one
+            ("scheduler", lambda: True),
+        ):
             command: list[str | Path] = [commands / "airflow", part]
             stack.enter_context(running(command, folder / f"{part}.log", variables, folder))
             until(is_up, f"Airflow's {part} answers", START_S)  # a task that finds no API server fails at once
@@ -105,6 +109,10 @@ def airflow(folder: Path) -> Iterator[Airflow]:
 def _settings(folder: Path, port: int) -> dict[str, str]:
     told = {
         "CORE__LOAD_EXAMPLES": "False",
+        # Several processes share the file; without a time to wait, the scheduler dies of the first lock.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db?timeout=60",
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "CORE__DAGS_FOLDER": str(folder / "dags"),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:op",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
