@@ -32,7 +32,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-NODES, BATCH, COLUMNS, ASKED = 50_000, 500, 5, 300
+NODES, BATCH, COLUMNS, ASKED = 50_000, 500, 5, 100
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _SERVE = "from assistant.cli.main import main; main()"
 
@@ -145,7 +145,7 @@ def ask(http: httpx.Client, path: str, nodes: list[str], **query: str | int) -> 
     return found
 
 
-def singles(base: str, jobs: int, count: int = 2000) -> float:
+def singles(base: str, jobs: int, count: int = 400) -> float:
     """Events per second, each in a request of its own."""
     bodies = [json.dumps(event(number, jobs) | {"producer": "again"}) for number in range(count)]
     with httpx.Client(base_url=base, timeout=60) as http, ThreadPoolExecutor(8) as pool:
