@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tools.contract import Facts, Finding, Params, Result, Status, Tool
+from tools.contract import Finding, Params, Result, Status, Tool
 from tools.numbers import Num
 from tools.ports import PortError, Ports
 from tools.records import Feature, Utc, Window
@@ -19,6 +19,7 @@ from tools.stats.breakage_onset import Broken, groups, since_when
 from tools.stats.correlation import SeriesTooShort, by_circular_shift, without_hours_of_day
 from tools.stats.feature_health import Health
 from tools.stats.hourly import Hourly, hourly, matched_blocks, ratio
+from tools.stats.importance_report import ImportanceFacts, ImportanceRow, with_importance
 from tools.stats.multiplicity import probability_of_effect
 from tools.stats.robust import MIN_HISTORY
 from tools.stats.shift import shifts
@@ -28,12 +29,16 @@ CLEARED = 0.95
 
 
 class FeatureRankingParams(Params):
+    """`all_features` takes every feature away from the snapshots, however many there are, and not only the suspects
+    and some others."""
+
     model: str
     window: Window
     baseline: Window
+    all_features: bool = False
 
 
-class FeatureRankingFacts(Facts):
+class FeatureRankingFacts(ImportanceFacts):
     """`suspects` features are broken; `feature` is the severest of the largest group of `group_size` that broke at the
     same hour and are read from the same `node`; `shifted` others only moved. Where nothing is broken, `feature` is the
     one that moved most, if any did.
@@ -87,6 +92,7 @@ class FeatureRankingResult(Result):
     hours: int
     rows_baseline: int
     rows_window: int
+    importances: tuple[ImportanceRow, ...] = ()
 
 
 def run(params: FeatureRankingParams, ports: Ports) -> Finding:
@@ -103,7 +109,8 @@ def run(params: FeatureRankingParams, ports: Ports) -> Finding:
         return TOOL.finding(Status.failed, f"the profiles of {params.model} cannot be used: {error}")
     if table is None or not table.features:
         return _no_data(f"{params.model} has no profiles in {span}; send its prediction samples of that time")
-    return _judge(params, table, ports.models.features(params.model))
+    finding = _judge(params, table, ports.models.features(params.model))
+    return with_importance(finding, ports, params.model, params.window, params.all_features)
 
 
 def _judge(params: FeatureRankingParams, table: Hourly, features: Sequence[Feature]) -> Finding:

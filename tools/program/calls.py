@@ -3,7 +3,8 @@
 import math
 import operator as arithmetic
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tools.program.operators import ALLOWED, RANDOM
 
@@ -46,6 +47,7 @@ CHANCES: dict[str, tuple[int | None, int | None]] = {
 """These draw random numbers under conditions: the places of the probability and of the flag that says "training"."""
 
 
+@cache
 def resolve(operator: str) -> Callable[..., Any]:
     """The function of an allowed operator. Raises `KeyError` for any other name."""
     import torch
@@ -74,14 +76,44 @@ def _on_sizes(function: Callable[..., Any]) -> Callable[..., Any]:
     return bounded
 
 
+class Signature(NamedTuple):
+    """What an operator's schema says of its arguments: those that may be given by place, all, those that must be given,
+    those that it writes to (place and name), and the number of its outputs."""
+
+    placed: tuple[str, ...]
+    named: frozenset[str]
+    needed: tuple[str, ...]
+    written: tuple[tuple[int, str], ...]
+    outputs: int
+
+
+@cache
+def signature(function: Callable[..., Any]) -> Signature | None:
+    """Of an operator; None for plain arithmetic. Read once each: schemas are slow."""
+    schema = getattr(function, "_schema", None)
+    if schema is None:
+        return None
+    given = list(enumerate(schema.arguments))
+    return Signature(
+        placed=tuple(argument.name for _, argument in given if not argument.kwarg_only),
+        named=frozenset(argument.name for _, argument in given),
+        needed=tuple(argument.name for _, argument in given if not argument.has_default_value()),
+        written=tuple(
+            (place, argument.name)
+            for place, argument in given
+            if argument.alias_info is not None and argument.alias_info.is_write
+        ),
+        outputs=len(schema.returns),
+    )
+
+
 def written_arguments(node: "Node", function: Any) -> list[Any]:
     """The arguments of a node that its operator writes to, in place."""
-    schema = getattr(function, "_schema", None)
+    known = signature(function)
     written: list[Any] = []
-    for place, argument in enumerate(schema.arguments if schema else ()):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            positional = node.arguments[place] if place < len(node.arguments) else None
-            written.append(node.keywords.get(argument.name, positional))
+    for place, name in known.written if known else ():
+        positional = node.arguments[place] if place < len(node.arguments) else None
+        written.append(node.keywords.get(name, positional))
     places, flag = WRITES_UNSAID.get(node.operator, ((), 0))
     if places and len(node.arguments) > flag and node.arguments[flag] is True:
         written.extend(node.arguments[place] for place in places)

@@ -59,13 +59,13 @@ class Interpreter:
             )
         self.program = program
         try:
-            self._layout, self._steps = prepare(program)
+            self.layout, self.steps = prepare(program)
         except ValueError as error:
             raise UnsupportedProgram(f"the snapshot's graph makes no sense: {error}") from None
-        self._outputs = {name: self._layout.places[name] for name in program.outputs}
-        self._plan = self._planned(self._steps, frozenset(self._outputs.values()))
-        self._writes = any(step.writes for step in self._steps)
-        self._random = any(draws_random(node) for node in program.nodes)
+        self._outputs = {name: self.layout.places[name] for name in program.outputs}
+        self._plan = self._planned(self.steps, frozenset(self._outputs.values()))
+        self.writes = any(step.writes for step in self.steps)
+        self.random = any(draws_random(node) for node in program.nodes)
 
     def run(
         self,
@@ -88,14 +88,14 @@ class Interpreter:
         """
         import torch
 
-        frame = self._layout.initial.copy()
-        places = self._layout.places
+        frame = self.layout.initial.copy()
+        places = self.layout.places
         substitutes = {places[name]: function for name, function in (replace or {}).items()}
         self._bind(frame, inputs, given or {}, substitutes)
         plan = self._plan
         if keep or nodes is not None or given:
             kept = frozenset((*self._outputs.values(), *(places[name] for name in keep)))
-            chosen = self._steps if nodes is None else [self._steps[index] for index in nodes]
+            chosen = self.steps if nodes is None else [self.steps[index] for index in nodes]
             fixed = {places[name]: _constantly(frame[places[name]]) for name in given or {}}
             substitutes = {**substitutes, **fixed}
             plan = self._planned([step for step in chosen if not _all_given(step, fixed)], kept)
@@ -119,9 +119,9 @@ class Interpreter:
             ):
                 needed = ", ".join("any" if size is None else str(size) for size in tensor.sizes)
                 raise RunFailed(f"the input {tensor.name!r} must have the sizes ({needed}), not {sizes}")
-            frame[self._layout.places[tensor.name]] = value
+            frame[self.layout.places[tensor.name]] = value
         for name, value in given.items():
-            frame[self._layout.places[name]] = value
+            frame[self.layout.places[name]] = value
         for place, function in substitutes.items():
             if frame[place] is not UNSET:
                 frame[place] = function(frame[place])
@@ -141,7 +141,7 @@ class Interpreter:
         known = {place for place, value in enumerate(frame) if value is not UNSET}
         for step, _ in plan:
             if missing := step.reads - known:
-                names = sorted(name for name, place in self._layout.places.items() if place in missing)
+                names = sorted(name for name, place in self.layout.places.items() if place in missing)
                 raise RunFailed(
                     f"node {step.node.name!r} reads {', '.join(names)}: neither given nor computed by these nodes",
                     step.node,
@@ -152,7 +152,7 @@ class Interpreter:
     def _seeded(self) -> Iterator[None]:
         import torch
 
-        if not self._random:
+        if not self.random:
             yield
             return
         with torch.random.fork_rng(devices=[]):
@@ -166,7 +166,7 @@ class Interpreter:
         substitutes: Substitutes,
         watch: Watch | None,
     ) -> None:
-        copies = Copies(frame) if self._writes else None
+        copies = Copies(frame) if self.writes else None
         for step, last in plan:
             if copies is not None and step.writes:
                 copies.make_writable(step.writes)

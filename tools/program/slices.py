@@ -46,7 +46,7 @@ def backward(program: Program, values: Collection[str]) -> Slice:
     operators' own declarations), so that nothing is missed in graphs that were exported before they were made
     functional.
     """
-    memory = _Memory(program)
+    memory = Memory(program)
     needed = set(values)
     touched = {memory.of(name) for name in needed}
     kept = []
@@ -64,7 +64,7 @@ def backward(program: Program, values: Collection[str]) -> Slice:
 
 def forward(program: Program, values: Collection[str]) -> frozenset[str]:
     """The names of all values that depend on these, themselves included."""
-    memory = _Memory(program)
+    memory = Memory(program)
     reached = set(values)
     spoiled: set[str] = set()  # memory that something reached was written into: all that is read of it later is reached
     for node in program.nodes:
@@ -80,7 +80,7 @@ def forward(program: Program, values: Collection[str]) -> frozenset[str]:
     return frozenset(reached)
 
 
-class _Memory:
+class Memory:
     """Which values may share memory: each has a root. Every value is its own where nothing is written in place."""
 
     def __init__(self, program: Program) -> None:

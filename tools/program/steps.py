@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
-from tools.program.calls import resolve, written_arguments
+from tools.program.calls import resolve, signature, written_arguments
 from tools.program.graph import Argument, Kind, Node, Output, Program, Ref
 
 UNSET = object()
@@ -102,18 +102,17 @@ def _step(node: Node, layout: Layout) -> Step:
 
 def _refuse_misfit(node: Node, call: Any) -> None:
     """A node has the arguments and outputs that its operator's schema asks for. Their types are torch's to check."""
-    schema = getattr(call, "_schema", None)
-    if schema is None:
+    known = signature(call)
+    if known is None:
         return
-    placed = [argument.name for argument in schema.arguments if not argument.kwarg_only]
-    named = {argument.name for argument in schema.arguments}
-    given = [*placed[: len(node.arguments)], *node.keywords]
-    if len(node.arguments) > len(placed) or not named.issuperset(given) or len(given) > len(set(given)):
-        raise ValueError(f"its arguments do not fit {schema}")
-    if missing := [a.name for a in schema.arguments if not a.has_default_value() and a.name not in given]:
+    given = [*known.placed[: len(node.arguments)], *node.keywords]
+    too_many = len(node.arguments) > len(known.placed)
+    if too_many or not known.named.issuperset(given) or len(given) > len(set(given)):
+        raise ValueError(f"its arguments do not fit {call._schema}")
+    if missing := [name for name in known.needed if name not in given]:
         raise ValueError(f"it lacks the arguments {', '.join(missing)}")
-    if len(node.outputs) != len(schema.returns):
-        raise ValueError(f"it has {len(node.outputs)} outputs, and the operator {len(schema.returns)}")
+    if len(node.outputs) != known.outputs:
+        raise ValueError(f"it has {len(node.outputs)} outputs, and the operator {known.outputs}")
 
 
 def _named(names: tuple[str, ...], values: Callable[[Frame], tuple[Any, ...]]) -> Callable[[Frame], dict[str, Any]]:

@@ -62,6 +62,18 @@ class Units:
         """The first unit of an input."""
         return int(self._unit[place][0]) if place in self._unit and len(self._unit[place]) else None
 
+    def columns(self) -> "list[dict[int, list[int]]]":
+        """For each unit the inputs that it stands in (by number), and its columns of each."""
+        found: list[dict[int, list[int]]] = [{} for _ in self.all]
+        for place, units in sorted(self._unit.items()):
+            for column, unit in enumerate(units.tolist()):
+                found[unit].setdefault(place, []).append(column)
+        return found
+
+    def width(self, place: int) -> int:
+        """How many columns an input has."""
+        return len(self._unit[place])
+
     def baseline_of(self, place: int) -> float:
         """The baseline of an input that is one unit."""
         return float(self._baseline[place].flatten()[0])

@@ -52,20 +52,24 @@ def change_between(ports: Ports, before: Snapshot, after: Snapshot) -> WeightCha
     return from_text(text)
 
 
-def history_of(ports: Ports, line: Sequence[Snapshot], snapshot: Snapshot, against: Snapshot) -> History:
-    """The changes between earlier snapshots that lie as far apart as these two: like is compared with like.
+def earlier_pairs(line: Sequence[Snapshot], snapshot: Snapshot, against: Snapshot) -> list[tuple[Snapshot, Snapshot]]:
+    """The pairs of earlier snapshots that lie as far apart as these two, oldest first: like is compared with like.
 
     Pairs with a snapshot that is known to be bad or suspect teach nothing about what is usual.
     """
     end, gap = _place(line, against) + 1, _place(line, snapshot) - _place(line, against)
     doubtful = (Standing.bad, Standing.suspect)
-    pairs = [
+    return [
         (line[place - gap], line[place])
         for place in range(gap, end)
         if line[place - gap].standing not in doubtful and line[place].standing not in doubtful
     ][-LONGEST_HISTORY:]
+
+
+def history_of(ports: Ports, line: Sequence[Snapshot], snapshot: Snapshot, against: Snapshot) -> History:
+    """The changes between the earlier pairs of snapshots, as far as they can be read."""
     history = History([], [], [])
-    for old, new in pairs:
+    for old, new in earlier_pairs(line, snapshot, against):
         try:
             history.steps.append(change_between(ports, old, new))
         except UnreadableArtifact as refused:

@@ -1,0 +1,262 @@
+"""One block of variants carried through the graph, side by side, by rules where they fit and by full runs where not."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tools.program.ablation.merging import moved, together, without_gaps
+from tools.program.ablation.movement import JOINS, MOVES, Moves, moves_of, recipe
+from tools.program.ablation.pointwise import NORM, POINTWISE, batch_norm, pointwise
+from tools.program.ablation.products import BATCHED, LINEAR, LinearRule, batched_product
+from tools.program.ablation.reference import NotByRow, Reference, called
+from tools.program.ablation.states import Ints, Places, State, Whole, as_places, as_whole, on_device, settled
+from tools.program.graph import Ref
+from tools.program.steps import UNSET, Frame, Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EMBEDDINGS = ("aten.embedding.default",)
+TABLES = ("aten.embedding.default", "aten.embedding_bag.padding_idx", "aten.embedding_bag.default")
+_FEATURE_STILL = POINTWISE | MOVES | JOINS | {NORM}
+"""What comes out of these is still the feature itself."""
+Weight = tuple[str, tuple[int, ...] | None]
+"""A weight that a feature meets first: its name, and the inputs of it that are the feature's; None for a table."""
+
+
+class Engine:
+    """Runs blocks against one plain run. What is found out about the graph is kept for the next block."""
+
+    def __init__(self, reference: Reference, rules: bool) -> None:
+        """Without `rules`, all that a variant changes is run in full: for programs that mix rows."""
+        self.reference, self.rules = reference, rules
+        self._linear = LinearRule(reference)
+        self._moves: dict[int, tuple[Moves | None, ...] | None] = {}
+        self._alike: dict[tuple[object, ...], tuple[Moves | None, ...] | None] = {}
+        self._scratch = reference.layout.initial.copy()
+
+    def run(self, variants: int, states: Mapping[int, State]) -> "Block":
+        """The block after all steps; `states` are those of the inputs, by place."""
+        block = Block(self, variants, dict(states))
+        for step, last in zip(self.reference.steps, self.reference.last, strict=True):
+            if not step.reads.isdisjoint(block.states):
+                block.take(step)
+            for place in last:
+                block.states.pop(place, None)
+        return block
+
+    def moves(self, step: Step) -> tuple[Moves | None, ...] | None:
+        """The moves of a step, found once; those of one tensor once for all steps that move it alike."""
+        if step.node.index not in self._moves:
+            known = recipe(self.reference, step)
+            if known is None or known not in self._alike:
+                found = moves_of(self.reference, step)
+                if known is not None:
+                    self._alike[known] = found
+            else:
+                found = self._alike[known]
+            self._moves[step.node.index] = found
+        return self._moves[step.node.index]
+
+    def linear(self, step: Step, touched: Mapping[int, State]) -> "tuple[Whole, str, int] | None":
+        return self._linear(step, touched)
+
+    def scratch(self, values: Mapping[int, Any]) -> Frame:
+        """A frame with these values, to be used at once."""
+        for place, value in values.items():
+            self._scratch[place] = value
+        return self._scratch
+
+    def clear(self, places: Sequence[int]) -> None:
+        for place in places:
+            self._scratch[place] = UNSET
+
+
+class Block:
+    """The states of a block so far. `bytes` is the size of the largest one; `met` says which weights each variant met
+    first."""
+
+    def __init__(self, engine: Engine, variants: int, states: dict[int, State]) -> None:
+        self.states, self.bytes = states, 0
+        self.met: dict[int, set[Weight]] = {}
+        self._engine, self._reference = engine, engine.reference
+        self._variants = variants
+        self._direct = set(states)
+        self._positions: dict[tuple[int, int], Any] = {}
+
+    def take(self, step: Step) -> None:
+        """One step, with the values that the variants change."""
+        touched = {place: self.states[place] for place in step.reads if place in self.states}
+        direct = all(place in self._direct for place in touched)
+        if direct and step.node.operator in TABLES:
+            self._meet_table(step, touched)
+        outcome = self._by_rule(step, touched) if self._engine.rules else None
+        if outcome is None:
+            self._in_full(step, touched)
+            direct = direct and step.node.operator in _FEATURE_STILL
+        for place in step.gives:
+            if place in self.states:
+                self._measure(self.states[place])
+                if direct and step.node.operator not in LINEAR:
+                    self._direct.add(place)
+
+    def _measure(self, state: State) -> None:
+        value = state.values
+        if hasattr(value, "element_size"):
+            self.bytes = max(self.bytes, value.numel() * value.element_size())
+
+    def _by_rule(self, step: Step, touched: Mapping[int, State]) -> bool | None:
+        """Whether a rule took the step; None where none fits."""
+        operator = step.node.operator
+        whole = all(isinstance(state, Whole) for state in touched.values())
+        if operator in JOINS or (operator in MOVES and not whole):
+            return self._move(step, touched)
+        if whole:
+            return None
+        if operator in LINEAR and (found := self._engine.linear(step, touched)) is not None:
+            state, matrix, given = found
+            self._meet_columns(matrix, touched[given], given)
+            return self._give(step, state)
+        rule: Callable[[Reference, Step, Mapping[int, State]], Places | None] | None = None
+        if operator in POINTWISE:
+            rule = pointwise
+        elif operator in BATCHED:
+            rule = batched_product
+        elif operator in EMBEDDINGS:
+            rule = _looked_up
+        elif operator == NORM:
+            rule = batch_norm
+        result = rule(self._reference, step, touched) if rule else None
+        return None if result is None else self._give(step, result)
+
+    def _give(self, step: Step, state: State) -> bool:
+        assert step.output is not None
+        self.states[step.output] = settled(state, self._reference.frame[step.output])
+        return True
+
+    def _move(self, step: Step, touched: Mapping[int, State]) -> bool | None:
+        moves = self._engine.moves(step)
+        if moves is None or any(one is None for one in moves):
+            return None
+        outputs = [step.output] if step.output is not None else list(step.outputs)
+        results: dict[int, State] = {}
+        for place, one in zip(outputs, moves, strict=True):
+            if place is None or one is None:
+                continue
+            if one.still:
+                results[place] = next(iter(touched.values()))
+                continue
+            carried = (moved(as_places(state, self._plain(at)), one.to_of(at)) for at, state in touched.items())
+            parts = [part for part in carried if part is not None]
+            if parts:
+                merged = without_gaps(together(parts), self._plain(place))
+                if merged is None:
+                    return None
+                results[place] = settled(merged, self._plain(place))
+        self.states.update(results)
+        return True
+
+    def _plain(self, place: int) -> "Tensor":
+        value: Tensor = self._reference.frame[place]
+        return value
+
+    def _meet_table(self, step: Step, touched: Mapping[int, State]) -> None:
+        table = step.node.arguments[0]
+        if isinstance(table, Ref) and table.name in self._reference.program.weights:
+            for state in touched.values():
+                for variant in state.variants.tolist():
+                    self.met.setdefault(variant, set()).add((table.name, None))
+
+    def _meet_columns(self, matrix: str, state: State, given: int) -> None:
+        if given not in self._direct or not isinstance(state, Places):
+            return
+        for variant, index in zip(state.variants.tolist(), state.index.tolist(), strict=True):
+            self.met.setdefault(variant, set()).add((matrix, tuple(sorted(index))))
+
+    def _in_full(self, step: Step, touched: Mapping[int, State]) -> None:
+        """The operator on all that the variants change, their rows one after another."""
+        states = list(touched.values())
+        variants = states[0].variants
+        if len(states) > 1:
+            variants = np.unique(np.concatenate([state.variants for state in states]))
+        values = {place: self._argument(place, variants) for place in step.reads}
+        result = called(step, self._engine.scratch(values))
+        self._engine.clear(list(values))
+        single = step.output is not None
+        outputs = [(step.output, result)] if single else zip(step.outputs, result or (), strict=True)
+        for place, value in outputs:
+            if place is not None:
+                self._refuse_mixed(place, value, len(variants))
+                self.states[place] = Whole(variants, value)
+
+    def _refuse_mixed(self, place: int, value: Any, variants: int) -> None:
+        if self._variants == 1:
+            return
+        plain = self._reference.frame[place]
+        if self._reference.grows[place] is not True or value.shape != (variants * len(plain), *plain.shape[1:]):
+            raise NotByRow("an operator puts rows together")
+
+    def _argument(self, place: int, variants: Ints) -> Any:
+        """What a step reads, for these variants: [V × rows, ...]."""
+        state = self.states.get(place)
+        if state is None:
+            return self._same_for_all(place, len(variants))
+        plain = self._reference.frame[place]
+        if isinstance(state, Places):
+            state = as_whole(state, plain)
+        if len(state.variants) == len(variants):
+            return state.values
+        filled = plain.expand(len(variants), *plain.shape).clone()
+        at = on_device(np.searchsorted(variants, state.variants), plain)
+        filled[at] = state.values.reshape(len(state.variants), *plain.shape)
+        return filled.reshape(-1, *plain.shape[1:])
+
+    def _same_for_all(self, place: int, count: int) -> Any:
+        """A value that no variant changes, once for each of them where it belongs to the rows."""
+        import torch
+
+        reference = self._reference
+        value = reference.frame[place]
+        if self._variants == 1:
+            return value
+        if not isinstance(value, torch.Tensor):
+            return reference.numbers(count * reference.rows).get(place, value)
+        if reference.grows[place] is False:
+            return value
+        if reference.grows[place] is None or place in reference.starts:
+            raise NotByRow("a value is not one of the rows")
+        if place not in reference.fed:
+            return self._counted(place, count)
+        return value.expand(count, *value.shape).reshape(-1, *value.shape[1:])
+
+    def _counted(self, place: int, count: int) -> Any:
+        """A value that is made of the number of rows alone, for as many rows as run side by side."""
+        reference = self._reference
+        if (place, count) not in self._positions:
+            step = reference.producer(place)
+            if step is None or step.output is None:
+                raise NotByRow("a value is not one of the rows")
+            values = {at: self._same_for_all(at, count) for at in step.reads}
+            frame = reference.layout.initial.copy()
+            for at, value in values.items():
+                frame[at] = value
+            self._positions[place, count] = called(step, frame)
+        return self._positions[place, count]
+
+
+def _looked_up(reference: Reference, step: Step, touched: Mapping[int, State]) -> Places | None:
+    """The rows of a table for changed ids."""
+    names = step.node.arguments[:2]
+    if len(touched) != 1 or len(names) != 2 or not all(isinstance(name, Ref) for name in names):
+        return None
+    ((place, state),) = touched.items()
+    if reference.layout.places[names[1].name] != place or not isinstance(state, Places):  # type: ignore[union-attr]
+        return None
+    frame = reference.layout.initial.copy()
+    for at in step.reads:
+        frame[at] = state.values if at == place else reference.frame[at]
+    found = called(step, frame)  # [V, rows, m, width]
+    variants, rows, count, width = found.shape
+    index = (state.index[:, :, None] * width + np.arange(width)).reshape(variants, count * width)
+    return Places(state.variants, index, found.reshape(variants, rows, count * width))
