@@ -40,6 +40,8 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.training_failures
 	$(VENV)/bin/python -m tests.benchmarks.training_symptoms
 	$(VENV)/bin/python -m tests.benchmarks.partitions
+	$(VENV)/bin/python -m tests.benchmarks.ablation
+	$(VENV)/bin/python -m tests.benchmarks.importance
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -23,8 +23,8 @@ MATTERS_AT_ALL = 0.02
 class Contributions:
     """For each of F features what it adds to the shift of the mean prediction, float64[F], with the 95% interval over
     hours (NaN with fewer than five on either side). `shift` is that of the mean prediction itself. A ruling is
-    `confirmed` where a feature explains a share that matters, beyond doubt, and `cleared` where the snapshot hardly
-    uses it, neither before nor now."""
+    `confirmed` where the mean shifted and a feature explains a share that matters (at 99%), and `cleared` where the
+    snapshot hardly uses it, neither before nor now."""
 
     shift: float
     shift_low: float
@@ -56,9 +56,15 @@ def contributions(
         nan = np.full(len(amount), np.nan)
         return Contributions(shift, np.nan, np.nan, amount, nan, nan, tuple("open" for _ in amount))
     low, high = np.quantile(now_means - then_means, (0.025, 0.975), axis=0)
-    floor = max(MATTERS * abs(shift), MATTERS_AT_ALL * float(predicted_then.std()))
+    least, greatest = np.quantile(now_means - then_means, (0.005, 0.995), axis=0)[:, 1:]
+    shifted = bool(low[0] > 0 or high[0] < 0)
+    deviation = float(predicted_then.std())
+    counts = np.maximum(_most(earlier, ts_then, 2), _most(now, ts_now, 3))
+    enough = (np.abs(amount) >= max(MATTERS * abs(shift), MATTERS_AT_ALL * deviation)) & (amount * shift > 0)
+    surely = shifted & enough & ((least > 0) | (greatest < 0))
     rulings: tuple[Ruling, ...] = tuple(
-        _ruled(*one, shift, floor) for one in zip(amount, low[1:], high[1:], strict=True)
+        "cleared" if count < MATTERS_AT_ALL * deviation else "confirmed" if sure else "open"
+        for count, sure in zip(counts, surely, strict=True)
     )
     return Contributions(shift, float(low[0]), float(high[0]), amount, low[1:], high[1:], rulings)
 
@@ -69,11 +75,6 @@ def _most(differences: Floats, ts: Ints, seed: int) -> Floats:
     assert means is not None  # asked only where there are hours enough
     most: Floats = np.quantile(means, 0.975, axis=0)
     return most
-
-
-def _ruled(amount: float, low: float, high: float, shift: float, floor: float) -> Ruling:
-    certain = low > 0 or high < 0
-    return "confirmed" if certain and abs(amount) >= floor and amount * shift > 0 else "open"
 
 
 def _drawn(values: Floats, ts: Ints, seed: int) -> Floats | None:

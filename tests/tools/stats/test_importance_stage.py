@@ -1,0 +1,113 @@
+"""The confirming stage over real snapshots that are trained day by day."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.tools import walked
+from tests.tools.ports import InMemoryPorts, InMemoryWeights
+from tools.ports import UnreadableArtifact
+from tools.records import Samples, Window
+from tools.stats import importance_stage
+from tools.stats.importance_report import evidence_of, facts_of, rows_of
+from tools.stats.importance_stage import Confirmation, confirm
+
+DAYS = 13
+END = walked.START + timedelta(days=DAYS)
+WINDOW = Window(start=END - timedelta(hours=6), end=END)
+
+
+def fresh_table(state: dict[str, Tensor]) -> None:
+    state["tables.1.weight"] = torch.zeros_like(state["tables.1.weight"])
+
+
+def served(days: int = DAYS, reset: bool = False) -> InMemoryPorts:
+    """Snapshots of `days`, and samples of the day before the last and of its last hours."""
+    line = walked.line("dlrm", DAYS, seed=3)
+    programs = [line.at(day) for day in range(DAYS - days, DAYS - 1)]
+    programs.append(line.at(DAYS - 1, fresh_table if reset else None))
+    newest = f"m/{len(programs) - 1:02}"
+    rows = walked.joined(
+        walked.samples(*line.rows(DAYS - 2, 400), WINDOW.start - timedelta(hours=12)),
+        walked.samples(*line.rows(DAYS - 1, 300), WINDOW.start, newest),
+    )
+    ports = walked.ports(programs, rows)
+    weights = {
+        f"m/{day:02}": {program.weight_names[name]: value.numpy() for name, value in program.weights.items()}
+        for day, program in enumerate(programs)
+    }
+    return InMemoryPorts(
+        ports.metrics, ports.models, ports.profiles, InMemoryWeights(weights), ports.programs, ports.samples
+    )
+
+
+def answered(ports: InMemoryPorts) -> Confirmation:
+    told = confirm(ports, "m", WINDOW, ("dense_1",))
+    assert isinstance(told, Confirmation), told
+    return told
+
+
+def test_an_ordinary_day_changes_nothing() -> None:
+    told = answered(served())
+    assert told.changed is False
+    assert told.without_drift(()) is False
+    assert (told.snapshot, told.against) == ("m/12", "m/11")
+    assert (told.days, told.looked, told.known) == (11, 7, 7)
+    assert all(np.isfinite([one.now, one.low, one.high, one.z, one.update]).all() for one in told.features.values())
+    facts = facts_of(told, "dense_1", ("dense_1",), ("dense_1",))
+    assert facts["importance_changed_without_drift"] is False
+    assert facts["unused"] is False
+    assert evidence_of(told, ("dense_1",), ())[-1].bearing == "against"
+
+
+def test_a_table_that_was_emptied_counts_for_nothing_and_the_snapshot_is_asked() -> None:
+    told = answered(served(reset=True))
+    one = told.features["id_1"]
+    assert one.now == 0.0
+    assert one.high < 0
+    assert max(told.features.values(), key=lambda one: abs(one.z)).feature == "id_1"
+    assert told.changed is True
+    assert told.without_drift(()) is True
+    assert told.without_drift(("id_1",)) is False
+    assert one.ruling == "cleared"
+    assert [row.feature for row in rows_of(told, ("dense_1",))][:2] == ["dense_1", "id_1"]
+    assert "counts" not in evidence_of(told, (), ())[-1].claim
+    assert "importance of id_1" in evidence_of(told, (), ())[-1].claim
+
+
+def test_a_short_history_is_said_to_be_one() -> None:
+    told = answered(served(days=5))
+    assert told.changed is None
+    assert told.without_drift(()) is None
+    assert any("say what is usual" in sentence for sentence in told.not_checked)
+    assert told.would_settle == ("more published snapshots of m as exported programs",)
+    assert facts_of(told, None, (), ())["importance_changed_without_drift"] is None
+
+
+def test_what_cannot_be_run_is_named() -> None:
+    ports = served()
+    ports.programs.failing["m/04"] = UnreadableArtifact("m_04.pt2 is refused: it is no zip")
+    told = answered(ports)
+    assert told.days == 9
+    assert any("m/04" in sentence and "no zip" in sentence for sentence in told.not_checked)
+    ports.programs.failing["m/12"] = UnreadableArtifact("m/12 has no program to run")
+    reason = confirm(ports, "m", WINDOW, ())
+    assert isinstance(reason, str)
+    assert "no program" in reason
+    ports.samples.by_model["m"] = Samples.none()
+    assert "0 recent samples" in str(confirm(ports, "m", WINDOW, ()))
+
+
+def test_of_many_features_the_suspects_and_some_others_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importance_stage, "MOST_FEATURES", 4)
+    ports = served(days=3)
+    some = confirm(ports, "m", WINDOW, ("id_2",))
+    everything = confirm(ports, "m", WINDOW, ("id_2",), everything=True)
+    assert isinstance(some, Confirmation)
+    assert isinstance(everything, Confirmation)
+    assert (some.looked, everything.looked, some.known) == (4, 7, 7)
+    assert "id_2" in some.features
+    assert some.features["id_2"].now == everything.features["id_2"].now
