@@ -127,7 +127,7 @@ def _of_suspect(one: Importance, confirmed: Confirmation) -> Evidence:
     }
     return Evidence(
         claim=says[one.ruling],
-        bearing={"confirmed": "for", "cleared": "against"}.get(one.ruling, "context"),  # type: ignore[arg-type]
+        bearing={"confirmed": "for", "cleared": "against"}.get(one.ruling, "context"),
         effect=Estimate(value=one.amount, low=one.amount_low, high=one.amount_high),
         method="feature ablation, now against before the window; intervals over hours",
         n=confirmed.rows,

@@ -1,5 +1,6 @@
 """The confirming stage over real snapshots that are trained day by day."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -69,13 +70,17 @@ def test_a_table_that_was_emptied_counts_for_nothing_and_the_snapshot_is_asked()
     assert one.now == 0.0
     assert one.high < 0
     assert max(told.features.values(), key=lambda one: abs(one.z)).feature == "id_1"
-    assert told.changed is True
-    assert told.without_drift(()) is True
-    assert told.without_drift(("id_1",)) is False
+    assert one.changed
+    assert told.furthest == "id_1"
+    assert one.update_z > 5
+    assert [name for name, other in told.features.items() if other.changed] == ["id_1"]
+    sure = replace(told, changed=True)  # eleven days are too few to be sure of the day itself
+    assert sure.without_drift(()) is True
+    assert sure.without_drift(("id_1",)) is False
     assert one.ruling == "cleared"
     assert [row.feature for row in rows_of(told, ("dense_1",))][:2] == ["dense_1", "id_1"]
-    assert "counts" not in evidence_of(told, (), ())[-1].claim
-    assert "importance of id_1" in evidence_of(told, (), ())[-1].claim
+    assert "the importance of id_1 went from" in evidence_of(sure, (), ())[-1].claim
+    assert facts_of(sure, None, (), ())["importance_feature"] == "id_1"
 
 
 def test_a_short_history_is_said_to_be_one() -> None:

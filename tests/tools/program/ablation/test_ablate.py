@@ -139,7 +139,7 @@ def in_full(program: Program, inputs: Sequence[Tensor], found: Ablation) -> Tens
     differences = []
     for feature in features_of(batch):
         outputs = interpreter.run(taken_away([feature], batch))
-        fitting = [outputs[name].reshape(ROWS, -1) for name in program.outputs if len(outputs[name]) == ROWS]
+        fitting = [outputs[name].reshape(ROWS, -1) for name in program.outputs if outputs[name].shape[:1] == (ROWS,)]
         value = next(value for value in fitting if value.shape[1] == found.predictions.shape[1])
         differences.append(found.predictions - value)
     return torch.stack(differences)
