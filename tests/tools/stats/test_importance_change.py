@@ -30,7 +30,7 @@ def test_ordinary_days_are_left_alone_though_the_bootstrap_calls_nearly_all() ->
     days = [judged(history(rng), rng) for _ in range(60)]
     assert np.mean([((day.low > 0) | (day.high < 0)).mean() for day in days]) > 0.8
     assert np.mean([day.changed.mean() for day in days]) <= 0.01
-    called = [day.p_day <= 0.01 and day.beyond and day.changed.any() for day in days]
+    called = [bool(day.p_day <= 0.01 and day.beyond and day.changed.any()) for day in days]
     assert np.mean(called) <= 0.05
 
 
@@ -60,7 +60,7 @@ def test_without_enough_days_nothing_is_said() -> None:
     levels = history(rng, days=4)
     levels[-1, 0] *= 100
     day = judged(levels, rng)
-    assert (day.days, day.furthest, day.beyond, day.changed.any()) == (4, None, False, False)
+    assert (day.days, day.furthest, day.beyond, bool(day.changed.any())) == (4, None, False, False)
     assert np.isnan(day.z).all()
     assert np.isfinite(day.low).all()
 

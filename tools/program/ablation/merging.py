@@ -19,6 +19,10 @@ def moved(state: Places, to: Ints) -> Places | None:
     `to` int64[N, copies] as in `Moves`. Variants that lose all of their places are dropped; where one has fewer than
     another, `NOWHERE` stands at the end of its places.
     """
+    if state.index.shape[1] == to.shape[1] == 1:
+        alone = to[state.index[:, 0]]
+        state = chosen(state, alone[:, 0] != NOWHERE)
+        return Places(state.variants, alone[alone[:, 0] != NOWHERE], state.values) if len(state.variants) else None
     index = to[state.index]  # [V, m, copies]
     variants, count, copies = index.shape
     index = index.reshape(variants, count * copies)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tools.program.ablation.reference import NotByRow, Reference, called
 from tools.program.ablation.states import Ints
-from tools.program.graph import Ref
+from tools.program.graph import Argument, Ref
 from tools.program.interpreter import FAILURES
 from tools.program.steps import Step
 from tools.program.values import VIEWS
@@ -49,11 +49,22 @@ def moves_of(reference: Reference, step: Step) -> tuple[Moves | None, ...] | Non
     data = _data(reference, step)
     if data is None:
         return None
+    if step.node.operator == "aten.select.int" and reference.frame[data[0]].dim() == 2:
+        return _column(step.node.arguments[1:], data[0], reference.frame[data[0]].shape[1])
     try:
         outputs = _on_places(reference, step, data)
     except (NotByRow, *FAILURES):
         return None
     return tuple(_moves(reference, data, output) for output in outputs)
+
+
+def _column(chosen: tuple[Argument, ...], place: int, width: int) -> tuple[Moves] | None:
+    """One column of a matrix: models have hundreds of these, one for each table of ids."""
+    if len(chosen) != 2 or chosen[0] not in (1, -1) or not isinstance(chosen[1], int):
+        return None
+    to = np.full((width, 1), -1, dtype=np.int64)
+    to[chosen[1], 0] = 0
+    return (Moves({place: to}, still=False),)
 
 
 def recipe(reference: Reference, step: Step) -> tuple[object, ...] | None:
