@@ -5,6 +5,9 @@ from pathlib import Path, PurePosixPath
 
 from tools.ports import ModelsPort, UnreadableArtifact
 
+LARGEST_BYTES = 256 << 30
+"""A larger file is refused before anything of it is read: it would take longer than anybody waits for an answer."""
+
 
 class Artifacts:
     """A snapshot's artifact is a path below one of `roots`; the first that has it is used. Nothing outside them is
@@ -40,6 +43,10 @@ class Artifacts:
                 continue
             if not path.resolve().is_relative_to(root.resolve()):
                 raise UnreadableArtifact(f"the artifact {artifact!r} is refused: a link leads out of the snapshot root")
+            if (size := path.stat().st_size) > LARGEST_BYTES:
+                raise UnreadableArtifact(
+                    f"the artifact {artifact!r} is refused: it has {size} bytes, and up to {LARGEST_BYTES} are read"
+                )
             return path.resolve()
         roots = ", ".join(map(str, self._roots)) or "no folder at all"
         raise UnreadableArtifact(

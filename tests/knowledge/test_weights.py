@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from knowledge.artifacts import Artifacts
+from knowledge.artifacts import LARGEST_BYTES, Artifacts
 from knowledge.weights import SnapshotFiles
 from tests.knowledge import hostile
 from tests.tools.ports import InMemoryModels
@@ -137,6 +137,13 @@ def test_safetensors_that_lie_are_refused(
     with pytest.raises(UnreadableArtifact, match=reason) as refused:
         read(tmp_path / "evil.safetensors")
     assert str(refused.value).startswith("evil.safetensors is refused")
+
+
+def test_a_file_that_is_larger_than_any_model_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "endless.safetensors").open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)  # sparse: it takes no room
+    with pytest.raises(UnreadableArtifact, match=f"has {LARGEST_BYTES + 1} bytes, and up to {LARGEST_BYTES} are read"):
+        read(tmp_path / "endless.safetensors")
 
 
 @pytest.mark.parametrize("kept", [0, 4, 8, 100, -1])
