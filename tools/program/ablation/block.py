@@ -43,7 +43,7 @@ class Engine:
             if not step.reads.isdisjoint(block.states):
                 block.take(step)
             for place in last:
-                block.states.pop(place, None)
+                block.forget(place)
         return block
 
     def moves(self, step: Step) -> tuple[Moves | None, ...] | None:
@@ -84,6 +84,7 @@ class Block:
         self._variants = variants
         self._direct = set(states)
         self._positions: dict[tuple[int, int], Any] = {}
+        self._written_out: dict[int, Whole] = {}
 
     def take(self, step: Step) -> None:
         """One step, with the values that the variants change."""
@@ -100,6 +101,11 @@ class Block:
                 self._measure(self.states[place])
                 if direct and step.node.operator not in LINEAR:
                     self._direct.add(place)
+
+    def forget(self, place: int) -> None:
+        """Let go of a value that nothing reads any more."""
+        if self.states.pop(place, None) is not None:
+            self._written_out.pop(place, None)
 
     def _measure(self, state: State) -> None:
         value = state.values
@@ -204,7 +210,10 @@ class Block:
             return self._same_for_all(place, len(variants))
         plain = self._reference.frame[place]
         if isinstance(state, Places):
-            state = as_whole(state, plain)
+            if place not in self._written_out:
+                self._written_out[place] = as_whole(state, plain)
+                self._measure(self._written_out[place])
+            state = self._written_out[place]
         if len(state.variants) == len(variants):
             return state.values
         filled = plain.expand(len(variants), *plain.shape).clone()
