@@ -25,6 +25,8 @@ acceptance: $(READY)
 bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.robustspot
 	$(VENV)/bin/python -m tests.benchmarks.tools_speed
+	$(VENV)/bin/python -m tests.benchmarks.ranking
+	$(VENV)/bin/python -m tests.benchmarks.sockshop
 	$(VENV)/bin/python -m tests.benchmarks.drills
 	$(VENV)/bin/python -m tests.benchmarks.onset
 	$(VENV)/bin/python -m tests.benchmarks.rollouts

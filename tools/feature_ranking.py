@@ -4,6 +4,7 @@ Structure (nulls, infinities, one single value, another scale, unknown categorie
 earlier days and may accuse. A distribution that merely moved is reported and accuses nobody: a storm moves them all.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,12 +17,18 @@ from tools.records import Feature, Utc, Window
 from tools.stats import feature_health as report
 from tools.stats.breakage import MIN_ROWS, symptoms
 from tools.stats.breakage_onset import Broken, groups, since_when
-from tools.stats.correlation import SeriesTooShort, by_circular_shift, without_hours_of_day
+from tools.stats.compared import Compared, compared
+from tools.stats.correlation import SeriesTooShort, by_circular_shift, differences, without_hours_of_day
+from tools.stats.explained import explained
 from tools.stats.feature_health import Health
-from tools.stats.hourly import Hourly, hourly, matched_blocks, ratio
+from tools.stats.hourly import Hourly, hourly, ratio
 from tools.stats.importance_report import ImportanceFacts, ImportanceRow, with_importance
+from tools.stats.joint_rank import joint_rank
+from tools.stats.levels import hourly_levels
 from tools.stats.multiplicity import probability_of_effect
+from tools.stats.profile import Floats
 from tools.stats.robust import MIN_HISTORY
+from tools.stats.series_change import strength
 from tools.stats.shift import shifts
 
 CLEARED = 0.95
@@ -46,6 +53,9 @@ class FeatureRankingFacts(ImportanceFacts):
     `confidence`: for an accusation, the cautious probability that the q value of `feature` allows (see
     `tools.stats.multiplicity.probability_of_effect`); for a clearance, 0.95 times the share of features that had
     enough history to be checked.
+
+    `explains`: whether any broken or moved feature surely goes with the shift of the mean prediction; not known where
+    that did not shift, or where the shares cannot be given. `explained`: the share of it that goes with `feature`.
     """
 
     suspects: int = 0
@@ -56,13 +66,16 @@ class FeatureRankingFacts(ImportanceFacts):
     shifted: int = 0
     node: str | None = None
     column: str | None = None
+    explains: bool | None = None
+    explained: Num | None = None
     confidence: Num | None = None
 
 
 class FeatureState(Result):
     """What was found of one feature. `usual` and `now` are in the unit of `change` (see `tools.stats.breakage`);
-    `since` is set where it is broken. `correlation` is that of its hourly mean or share of
-    nulls with the mean prediction, hours of the day taken out."""
+    `since` is set where it is broken. `strength` is how strongly its hourly series changed (see
+    `tools.stats.series_change`), `explained` the share of the prediction's shift that goes with it (see
+    `tools.stats.explained`), `correlation` that of its hourly steps with those of the prediction's distribution."""
 
     feature: str
     change: str
@@ -73,10 +86,15 @@ class FeatureState(Result):
     q_value: Num
     since: Utc | None
     move: Num
+    spread: Num
     psi: Num
     wasserstein: Num
     shift_q_value: Num
     shifted: bool
+    strength: Num
+    explained: Num
+    explained_low: Num
+    explained_high: Num
     correlation: Num
     correlation_p_value: Num
     node: str | None
@@ -84,7 +102,10 @@ class FeatureState(Result):
 
 
 class FeatureRankingResult(Result):
-    """Features ranked: broken ones by group, then by how much they moved. `days` earlier days were compared with."""
+    """Features ranked: broken ones by group, then those that moved, then all others, both in the joint order of how far
+    the distribution lies from its baseline, how strongly the hourly series changed and how much of the prediction's
+    shift goes with it. `days` earlier days were compared with. `prediction_*` are the mean prediction, and the 95%
+    interval of its shift."""
 
     features: tuple[FeatureState, ...]
     groups: tuple[tuple[str, ...], ...]
@@ -92,6 +113,10 @@ class FeatureRankingResult(Result):
     hours: int
     rows_baseline: int
     rows_window: int
+    prediction_usual: Num
+    prediction_now: Num
+    prediction_low: Num
+    prediction_high: Num
     importances: tuple[ImportanceRow, ...] = ()
 
 
@@ -117,50 +142,69 @@ def _judge(params: FeatureRankingParams, table: Hourly, features: Sequence[Featu
     rows = int(table.totals.rows[table.within(params.window), 0].sum())
     if not rows:
         return _no_data(f"{params.model} has no samples in the window {params.window}; check that it is still sampled")
-    days = len(matched_blocks(table, params.window, params.baseline))
-    if rows < MIN_ROWS or days < MIN_HISTORY:
+    whole = compared(table, params.window, params.baseline)
+    if rows < MIN_ROWS or whole.earlier < MIN_HISTORY:
         return TOOL.finding(
             Status.inconclusive,
-            f"too little to judge the features of {params.model}: {rows} samples in the window and {days} earlier days",
+            f"too little to judge the features of {params.model}: {rows} samples in the window and {whole.earlier} "
+            "earlier days",
             would_settle=(
                 f"at least {MIN_ROWS} samples in the window, and a baseline with {MIN_HISTORY} days that have samples "
-                "in the same hours",
+                "in the same hours, or at least as many times the window's length before it",
             ),
         )
-    return _answer(params, health(table, params.window, params.baseline, features))
+    return _answer(params, health(table, whole, params.window, params.baseline, features))
 
 
-def health(table: Hourly, window: Window, baseline: Window, features: Sequence[Feature]) -> Health:
+def health(table: Hourly, whole: Compared, window: Window, baseline: Window, features: Sequence[Feature]) -> Health:
     """Everything that can be said of the features in `table`: a pure function of it."""
     known = {feature.feature: feature for feature in features}
-    found = symptoms(table, window, baseline, {name: feature.kind for name, feature in known.items()})
+    levels = hourly_levels(table, whole)
+    found = symptoms(table, whole, window, baseline, {name: feature.kind for name, feature in known.items()})
+    moved = {shift.feature: shift for shift in shifts(table, whole, levels)}
     dated = [since_when(table, symptom, window) for symptom in found if symptom.broken]
     lasting = [one for one in dated if one.lasting]
-    correlation, refusal = _correlation(table, window, baseline)
+    correlation, refusal = _correlation(table, levels, window, baseline)
+    change, share = _strength(table, window, baseline), explained(table, whole)
+    far = np.array([moved[f].wasserstein if f in moved else math.nan for f in table.features])
     return Health(
         table=table,
         window=window,
         baseline=baseline,
         features=known,
         symptoms={symptom.feature: symptom for symptom in found},
-        shifts={shift.feature: shift for shift in shifts(table, window, baseline)},
+        shifts=moved,
         groups=tuple(groups(lasting, {name: feature.node for name, feature in known.items()})),
         passed=tuple(one for one in dated if not one.lasting),
-        days=len(matched_blocks(table, window, baseline)),
+        days=whole.earlier,
+        by_hour=whole.by_hour,
         correlation=correlation,
         no_correlation=refusal,
+        strength=change,
+        explained=share,
+        place=dict(zip(table.features, joint_rank([far, change, np.abs(share.share)]).tolist(), strict=True)),
     )
 
 
-def _correlation(table: Hourly, window: Window, baseline: Window) -> tuple[dict[str, tuple[float, float]], str | None]:
-    """Feature → (r, p) of its hourly mean or share of nulls, whichever goes more with the mean prediction; or the
-    reason why there is none. p pays for all of them."""
+def _strength(table: Hourly, window: Window, baseline: Window) -> Floats:
+    """How strongly the hourly mean or share of nulls of each feature changed, float64[F], whichever did more."""
+    sums, inside, before = table.totals, table.within(window), table.within(baseline)
+    series = ratio(sums.total, sums.count), ratio(sums.nulls, sums.seen)
+    return np.fmax(*(strength(values[before], values[inside]) for values in series))
+
+
+def _correlation(
+    table: Hourly, levels: Floats, window: Window, baseline: Window
+) -> tuple[dict[str, tuple[float, float]], str | None]:
+    """Feature → (r, p) of the hourly steps of its distribution or of its share of nulls, whichever goes more with those
+    of the prediction's distribution; or the reason why there is none. p pays for all of them."""
     at = table.within(baseline) | table.within(window)
     ts, sums = table.ts[at], table.totals
-    means, nulls = ratio(sums.total[at], sums.count[at]), ratio(sums.nulls[at], sums.seen[at])
-    series = np.hstack([np.where(np.isfinite(means), means, np.nan), nulls])
+    series = np.hstack([levels[at], ratio(sums.nulls[at], sums.seen[at])])
+    steps = differences(without_hours_of_day(series, ts), ts)
+    features = len(table.features)
     try:
-        agreement = by_circular_shift(without_hours_of_day(series, ts), without_hours_of_day(table.prediction[at], ts))
+        agreement = by_circular_shift(np.delete(steps, features, axis=1), steps[:, features])
     except SeriesTooShort as error:
         return {}, str(error)
     r, p = agreement.r.reshape(2, -1), agreement.p.reshape(2, -1)
@@ -199,6 +243,8 @@ def _facts(health: Health) -> FeatureRankingFacts:
             shifted=len(moved),
             node=health.node(top),
             column=health.column(top),
+            explains=health.explanation,
+            explained=health.explains(top)[0] if top else None,
             confidence=CLEARED * checked,
         )
     accused = health.groups[0]
@@ -212,6 +258,8 @@ def _facts(health: Health) -> FeatureRankingFacts:
         shifted=len(moved),
         node=health.node(top),
         column=health.column(top),
+        explains=health.explanation,
+        explained=health.explains(top)[0],
         confidence=probability_of_effect(accused[0].symptom.q_value),
     )
 
@@ -220,22 +268,27 @@ def _result(health: Health) -> FeatureRankingResult:
     inside, before = health.table.within(health.window), health.table.within(health.baseline)
     rows = health.table.totals.rows[:, 0]
     broken = [one for group in health.groups for one in group]
-    first = [one.symptom.feature for one in broken]
-    rest = sorted(set(health.table.features) - set(first), key=lambda f: (-health.wasserstein(f), f))
+    by_name = {one.symptom.feature: one for one in broken}
+    moved = [shift.feature for shift in health.moved]
+    rest = sorted(set(health.table.features) - by_name.keys() - set(moved), key=health.place.__getitem__)
     return FeatureRankingResult(
-        features=tuple(_state(health, feature, broken) for feature in (*first, *rest)),
+        features=tuple(_state(health, feature, by_name.get(feature)) for feature in (*by_name, *moved, *rest)),
         groups=tuple(tuple(one.symptom.feature for one in group) for group in health.groups),
         days=health.days,
         hours=int(inside.sum()),
         rows_baseline=int(rows[before].sum()),
         rows_window=int(rows[inside].sum()),
+        prediction_usual=health.explained.prediction.usual,
+        prediction_now=health.explained.prediction.now,
+        prediction_low=health.explained.prediction.low,
+        prediction_high=health.explained.prediction.high,
     )
 
 
-def _state(health: Health, feature: str, broken: Sequence[Broken]) -> FeatureState:
+def _state(health: Health, feature: str, one: Broken | None) -> FeatureState:
     symptom, shift = health.symptoms.get(feature), health.shifts.get(feature)
     nan = float("nan")
-    one = next((b for b in broken if b.symptom.feature == feature), None)
+    share, low, high = health.explains(feature)
     r, p = health.correlation.get(feature, (nan, nan))
     moved = shift is not None and shift.moved
     return FeatureState(
@@ -248,10 +301,15 @@ def _state(health: Health, feature: str, broken: Sequence[Broken]) -> FeatureSta
         q_value=symptom.q_value if symptom else nan,
         since=one.since if one else None,
         move=shift.move if shift else nan,
+        spread=shift.spread if shift else nan,
         psi=shift.psi if shift else nan,
         wasserstein=shift.wasserstein if shift else nan,
         shift_q_value=shift.q_value if shift else nan,
         shifted=moved,
+        strength=float(health.strength[health.index[feature]]),
+        explained=share,
+        explained_low=low,
+        explained_high=high,
         correlation=r,
         correlation_p_value=p,
         node=health.node(feature),

@@ -69,8 +69,8 @@ def series(table: Hourly, symptom: Symptom, window: Window) -> tuple[Floats, Cou
     if symptom.change == "non_finite":
         return ratio(sums.nonfinite[:, i], sums.seen[:, i]), sums.seen[:, i]
     if symptom.change == "unseen":
-        before = table.ts < window.start.timestamp()
-        new = sums.histogram[:, i, sums.histogram[before, i].sum(axis=0) == 0].sum(axis=1)
+        before, histogram = table.ts < window.start.timestamp(), table.histograms.of(i)
+        new = histogram[:, histogram[before].sum(axis=0) == 0].sum(axis=1)
         return ratio(sums.rows[:, i] - sums.seen[:, i] + new, sums.rows[:, i]), sums.rows[:, i]
     if symptom.change == "constant":
         single = (table.minimum[:, i] == table.maximum[:, i]).astype(np.float64)

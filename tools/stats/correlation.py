@@ -43,6 +43,16 @@ def by_circular_shift(series: Floats, target: Floats) -> Agreement:
     return Agreement(r, np.where(np.isnan(r), np.nan, (1 + exceeded) / (1 + len(null))), len(null))
 
 
+def differences(series: Floats, ts: Counts) -> Floats:
+    """The change of `series` float64[T, ...] from each hour to the next, [T - 1, ...]; NaN across a gap.
+
+    Two series that each wander agree in level by chance; their steps do not.
+    """
+    step = np.diff(series, axis=0)
+    step[np.diff(ts) != 3600] = np.nan
+    return step
+
+
 def without_hours_of_day(series: Floats, ts: Counts) -> Floats:
     """`series` float64[T, ...] less the median of its hour of the day; what every day does is not news."""
     left = np.array(series, dtype=np.float64)

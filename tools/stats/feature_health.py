@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,9 @@ from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
 from tools.records import Feature, Window
 from tools.stats.breakage import Symptom
 from tools.stats.breakage_onset import Broken, series
+from tools.stats.explained import Explained
 from tools.stats.hourly import Hourly
+from tools.stats.profile import PREDICTION, Floats
 from tools.stats.shift import Shift
 
 _SHOWN = 6
@@ -32,15 +35,30 @@ class Health:
     groups: tuple[tuple[Broken, ...], ...]
     passed: tuple[Broken, ...]
     days: int
+    by_hour: bool
     correlation: Mapping[str, tuple[float, float]]
     no_correlation: str | None
+    strength: Floats
+    explained: Explained
+    place: Mapping[str, int]
+
+    @cached_property
+    def index(self) -> Mapping[str, int]:
+        """The column of each feature in the table."""
+        return {feature: i for i, feature in enumerate(self.table.features)}
 
     @property
     def moved(self) -> list[Shift]:
-        """Features whose distribution moved and that are not broken, the farthest first."""
+        """Features whose distribution moved and that are not broken, in the joint order."""
         broken = {one.symptom.feature for group in self.groups for one in group}
         moved = [shift for shift in self.shifts.values() if shift.moved and shift.feature not in broken]
-        return sorted(moved, key=lambda shift: (-shift.wasserstein, shift.feature))
+        return sorted(moved, key=lambda shift: self.place[shift.feature])
+
+    @property
+    def shortlist(self) -> list[str]:
+        """The features that something was found of, in their order: broken ones by group, then those that moved."""
+        broken = [one.symptom.feature for group in self.groups for one in group]
+        return broken + [shift.feature for shift in self.moved]
 
     def node(self, feature: str | None) -> str | None:
         known = self.features.get(feature or "")
@@ -50,9 +68,25 @@ class Health:
         known = self.features.get(feature or "")
         return known.column if known else None
 
-    def wasserstein(self, feature: str) -> float:
-        shift = self.shifts.get(feature)
-        return shift.wasserstein if shift and math.isfinite(shift.wasserstein) else 0.0
+    def explains(self, feature: str | None) -> tuple[float, float, float]:
+        """The share of the prediction's shift that goes with a feature, and its interval; NaN where unknown."""
+        if feature is None:
+            return math.nan, math.nan, math.nan
+        i, e = self.index[feature], self.explained
+        return float(e.share[i]), float(e.low[i]), float(e.high[i])
+
+    @property
+    def explanation(self) -> bool | None:
+        """Whether a feature surely goes with the prediction's shift; None where there is none, or no share is known."""
+        if not self.explained.prediction.moved:
+            return None
+        known = [f for f in self.shortlist if math.isfinite(self.explains(f)[0])]
+        return bool(self.explained_by) if len(known) == len(self.shortlist) or self.explained_by else None
+
+    @property
+    def explained_by(self) -> list[str]:
+        """The features of the shortlist that surely go with the prediction's shift, at least a tenth of it."""
+        return [f for f in self.shortlist if self.explains(f)[0] >= 0.1 and self.explains(f)[1] > 0]
 
 
 def headline(model: str, health: Health) -> str:
@@ -80,6 +114,7 @@ def evidence(model: str, health: Health) -> tuple[Evidence, ...]:
         found.append(_closest(model, health))
     found += [_of_passed(model, health, one) for one in health.passed[:_SHOWN]]
     found += [_of_shift(model, health, shift) for shift in health.moved[: _SHOWN // 2]]
+    found += _of_explanation(model, health)
     top = broken[0].symptom.feature if broken else None
     if top and math.isfinite(health.correlation.get(top, (math.nan, 0))[0]):
         found.append(_of_correlation(model, health, top))
@@ -126,7 +161,7 @@ def _of_shift(model: str, health: Health, shift: Shift) -> Evidence:
         ),
         bearing="context",
         effect=Estimate(value=shift.move, low=shift.low, high=shift.high, unit="probability"),
-        method="mean ridit against the same hours of earlier days, Benjamini-Hochberg over features",
+        method="mean normal score and spread against earlier days and the memory of the hours, Benjamini-Hochberg",
         p_value=shift.p_value,
         q_value=shift.q_value,
         n=_rows(health, shift.feature),
@@ -136,12 +171,59 @@ def _of_shift(model: str, health: Health, shift: Shift) -> Evidence:
     )
 
 
+def _of_explanation(model: str, health: Health) -> list[Evidence]:
+    """What the predictions did, and which features go with it."""
+    p = health.explained.prediction
+    if not math.isfinite(p.p_value):
+        return []
+    claim = f"the mean prediction is {p.now:.4g}, and {p.usual:.4g} would be usual"
+    if not p.moved:
+        claim += ": within its habit, so there is nothing to explain"
+    elif not health.explained_by:
+        claim += (
+            "; no feature explains it"
+            if health.explanation is False
+            else ("; how much of it a broken feature explains is not to be had from profiles")
+        )
+    found = [_of_prediction(model, health, claim)]
+    return found + [_of_share(model, health, feature) for feature in health.explained_by[: _SHOWN // 2]]
+
+
+def _of_prediction(model: str, health: Health, claim: str) -> Evidence:
+    p = health.explained.prediction
+    return Evidence(
+        claim=claim,
+        effect=Estimate(value=p.now - p.usual, low=p.low, high=p.high, unit="prediction"),
+        method="Student's t against earlier days, no less than the memory of the hours carries it by chance",
+        p_value=p.p_value,
+        n=int(health.table.predictions[health.table.within(health.window)].sum()),
+        n_effective=float(p.earlier),
+        window=health.window,
+        sources=_sources(model, PREDICTION),
+    )
+
+
+def _of_share(model: str, health: Health, feature: str) -> Evidence:
+    share, low, high = health.explains(feature)
+    return Evidence(
+        claim=f"{share:.0%} of the prediction's shift goes with {feature}, by how they go together between rows",
+        effect=Estimate(value=share, low=low, high=high, unit="share"),
+        method="slope between rows of an hour on earlier days × move of the mean; contrast of rows without the value",
+        n=_rows(health, feature),
+        window=health.window,
+        sources=_sources(model, feature),
+    )
+
+
 def _of_correlation(model: str, health: Health, feature: str) -> Evidence:
     r, p = health.correlation[feature]
     return Evidence(
-        claim=f"by hour, {feature} (its mean or its share of nulls) and the mean prediction correlate with r = {r:.2f}",
+        claim=(
+            f"from hour to hour, the steps of {feature} (its distribution or its nulls) and of the prediction's "
+            f"distribution correlate with r = {r:.2f}"
+        ),
         bearing="context",
-        method="Pearson, hours of the day removed; circular shifts, largest over features",
+        method="Pearson of differences, hours of the day removed; circular shifts, largest over features",
         p_value=p,
         n=int((health.table.within(health.window) | health.table.within(health.baseline)).sum()),
         window=Window(start=health.baseline.start, end=health.window.end),
@@ -155,14 +237,19 @@ def ruled_out(model: str, health: Health) -> tuple[str, ...]:
         return ()
     return (
         f"broken inputs of {model}: nulls, infinities, scale, variation and categories of {len(health.symptoms)} "
-        f"features are as on {health.days} earlier days",
+        f"features are as on {health.days} earlier {'days' if health.by_hour else 'stretches of time'}",
     )
 
 
 def not_checked(model: str, health: Health) -> tuple[str, ...]:
-    """Features without history, and a correlation that could not be had."""
+    """Features without history, a comparison that is not by the hour, and a correlation that could not be had."""
     missing = [feature for feature in health.table.features if feature not in health.symptoms]
     found = [f"{len(missing)} features of {model} with too little history: {', '.join(missing[:5])}"] if missing else []
+    if not health.by_hour:
+        found.append(
+            f"the same hours of earlier days: the baseline has too few days, so {health.days} stretches before the "
+            "window were compared with, and a difference may be one of the time of day"
+        )
     if health.no_correlation:
         found.append(f"whether features of {model} move with its prediction: {health.no_correlation}")
     return tuple(found)

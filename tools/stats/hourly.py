@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.records import Window
+from tools.stats.histograms import Histograms
 from tools.stats.profile import PREDICTION, Counts, Floats, Profile
 
 DAY_S = 86_400
@@ -17,7 +18,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True)
 class Totals:
-    """Additive figures by feature; every array is [T, F], or [T, F, B] for `histogram`, with a row per hour or block.
+    """Additive figures by feature; every array is [T, F], with a row per hour or block.
 
     `rows` counts all samples and `seen` those whose profile carries the feature at all; the rest is as in `Profile`.
     """
@@ -29,7 +30,15 @@ class Totals:
     count: Counts
     total: Floats
     total2: Floats
-    histogram: Counts
+    pairs: Counts
+    cross: Floats
+    pair_total: Floats
+    pair_total2: Floats
+    pair_prediction: Floats
+
+
+_COUNTS = ("nulls", "nonfinite", "count", "pairs")
+_SUMS = ("total", "total2", "cross", "pair_total", "pair_total2", "pair_prediction")
 
 
 @dataclass(frozen=True)
@@ -37,17 +46,19 @@ class Hourly:
     """T times with samples, in order, and F features without the prediction.
 
     `ts` int64[T] unix s is where a stored window starts. `minimum` and `maximum` float64[T, F], `edges`
-    float64[F, B-1], `prediction` float64[T] the mean prediction (NaN where there was none), `snapshots` those that
-    served.
+    float64[F, B-1], `histograms` of the features and of the prediction after them, `prediction` float64[T] the mean
+    prediction (NaN where there was none) of `predictions` int64[T], `snapshots` those that served.
     """
 
     ts: Counts
     features: tuple[str, ...]
     totals: Totals
+    histograms: Histograms
     minimum: Floats
     maximum: Floats
     edges: Floats
     prediction: Floats
+    predictions: Counts
     snapshots: tuple[str, ...]
 
     def within(self, window: Window) -> NDArray[np.bool_]:
@@ -63,15 +74,16 @@ def hourly(profiles: Sequence[Profile]) -> Hourly:
     features = tuple(sorted({f for p in ordered for f in p.features} - {PREDICTION}))
     columns = (*features, PREDICTION)
     ts, at = np.unique([int(p.window.start.timestamp()) for p in ordered], return_inverse=True)
-    places = {names: np.array([columns.index(f) for f in names]) for names in {p.features for p in ordered}}
+    column = {name: i for i, name in enumerate(columns)}
+    places = {names: np.array([column[f] for f in names]) for names in {p.features for p in ordered}}
     edges = _edges(ordered, columns, places)
-    totals = _zeros(len(ts), len(columns), edges.shape[1] + 1)
+    totals = _zeros(len(ts), len(columns))
     minimum, maximum = (np.full((len(ts), len(columns)), bound) for bound in (np.inf, -np.inf))
     for t, p in zip(at, ordered, strict=True):
         place = places[p.features]
         totals.rows[t] += p.rows
         totals.seen[t, place] += p.rows
-        for name in ("nulls", "nonfinite", "count", "total", "total2", "histogram"):
+        for name in (*_COUNTS, *_SUMS):
             getattr(totals, name)[t, place] += getattr(p, name)
         minimum[t, place] = np.minimum(minimum[t, place], p.minimum)
         maximum[t, place] = np.maximum(maximum[t, place], p.maximum)
@@ -79,10 +91,17 @@ def hourly(profiles: Sequence[Profile]) -> Hourly:
         ts=ts,
         features=features,
         totals=replace(totals, **{f.name: getattr(totals, f.name)[:, :-1] for f in fields(Totals)}),
+        histograms=Histograms(
+            tuple((int(t), places[p.features], p.histogram) for t, p in zip(at, ordered, strict=True)),
+            len(ts),
+            len(columns),
+            edges.shape[1] + 1,
+        ),
         minimum=minimum[:, :-1],
         maximum=maximum[:, :-1],
         edges=edges[:-1],
         prediction=ratio(totals.total[:, -1], totals.count[:, -1]),
+        predictions=totals.count[:, -1],
         snapshots=tuple(sorted({p.snapshot for p in ordered})),
     )
 
@@ -108,11 +127,10 @@ def _edges(
     return edges
 
 
-def _zeros(times: int, features: int, bins: int) -> Totals:
-    counts: dict[str, Any] = {n: np.zeros((times, features), dtype=np.int64) for n in ("rows", "seen", "nulls")}
-    counts |= {n: np.zeros((times, features), dtype=np.int64) for n in ("nonfinite", "count")}
-    counts |= {n: np.zeros((times, features)) for n in ("total", "total2")}
-    return Totals(**counts, histogram=np.zeros((times, features, bins), dtype=np.int64))
+def _zeros(times: int, features: int) -> Totals:
+    arrays: dict[str, Any] = {n: np.zeros((times, features), dtype=np.int64) for n in ("rows", "seen", *_COUNTS)}
+    arrays |= {n: np.zeros((times, features)) for n in _SUMS}
+    return Totals(**arrays)
 
 
 def matched_blocks(table: Hourly, window: Window, baseline: Window) -> NDArray[np.bool_]:
@@ -128,7 +146,11 @@ def matched_blocks(table: Hourly, window: Window, baseline: Window) -> NDArray[n
         if start + (window.end - window.start) <= baseline.end:
             shifted.append(table.within(Window(start=start, end=start + (window.end - window.start))))
         k += 1
-    blocks = np.array(shifted[::-1], dtype=bool).reshape(-1, len(table.ts))
+    return full_blocks(table, np.array(shifted[::-1], dtype=bool).reshape(-1, len(table.ts)))
+
+
+def full_blocks(table: Hourly, blocks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The blocks of hours, bool[K, T], that have at least a quarter of the samples that are usual among them."""
     rows = np.array([table.totals.rows[block, 0].sum() for block in blocks]) if table.features else np.zeros(0)
     return blocks[rows > max(0.25 * float(np.median(rows)), 0)] if len(rows) else blocks
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def benjamini_hochberg(p: Sequence[float]) -> NDArray[np.float64]:
+def benjamini_hochberg(p: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """q values, float64[n], of p values (NaN stays NaN and does not count as a test).
 
     Benjamini & Hochberg 1995; valid too under the positive dependence that contrasts of one cube have

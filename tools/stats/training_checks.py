@@ -192,7 +192,7 @@ def _nulls(partition: PartitionRead, before: Sequence[PartitionRead]) -> Outcome
     for column in sorted(partition.null_counts):
         history = np.array([share(p, column) for p in before])
         one = _outcome("nulls", history, share(partition, column), "high", 0.01, 0.05, column=column)
-        columns.append(replace(one, large=one.large and beyond_habit(one.usual, one.now)) if one else None)
+        columns.append(replace(one, large=one.large and bool(beyond_habit(one.usual, one.now))) if one else None)
     return _least_likely(columns)
 
 

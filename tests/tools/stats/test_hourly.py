@@ -16,7 +16,8 @@ def test_the_table_adds_up_whatever_the_order() -> None:
     table, other = hourly(profiles), hourly(profiles[::-1])
     assert table.features == ("f000", "f001", "f002")
     assert table.totals.rows.sum() == 3 * sum(p.rows for p in profiles)
-    np.testing.assert_array_equal(table.totals.histogram, other.totals.histogram)
+    for column in range(4):
+        np.testing.assert_array_equal(table.histograms.of(column), other.histograms.of(column))
     np.testing.assert_array_equal(table.totals.total, other.totals.total)
     assert np.isfinite(table.prediction).all()
 
@@ -50,8 +51,12 @@ def test_pooled_sums_and_noise() -> None:
     table = hourly(served(2, 0))
     blocks = matched_blocks(table, WINDOW, BASELINE)
     sums = pooled(table, blocks)
-    assert sums.histogram.shape == (21, 2, 64)
-    assert (sums.histogram.sum(axis=2) == sums.count).all()
+    histogram = table.histograms.pooled(blocks)[:, :-1]
+    assert histogram.shape == (21, 2, 64)
+    assert (histogram.sum(axis=2) == sums.count).all()
+    score = np.random.default_rng(0).normal(size=(3, 64))
+    expected = np.stack([table.histograms.of(i) @ score[i] for i in range(3)], axis=1)
+    assert table.histograms.sums(score) == pytest.approx(expected)
     noise = hour_noise(table.totals.nulls, table.totals.seen, blocks)
     assert noise.shape == (21, 2)
     assert (noise == 0).all()
