@@ -44,6 +44,8 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.partitions
 	$(VENV)/bin/python -m tests.benchmarks.ablation
 	$(VENV)/bin/python -m tests.benchmarks.importance
+	$(VENV)/bin/python -m tests.benchmarks.petshop
+	$(VENV)/bin/python -m tests.benchmarks.lineage_calibration
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,23 +1,27 @@
 """Where upstream of a feature did its data go wrong? Walks the lineage against the flow, from dataset to dataset."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
 from tools.contract import Facts, Finding, Params, Result, Status, Tool
-from tools.evidence import Chart, Evidence, Source, SourceKind
+from tools.evidence import Evidence, Source, SourceKind
 from tools.numbers import Num
-from tools.ports import Ports
+from tools.ports import Direction, Ports
 from tools.records import Change, NodeId, Utc, Window
 from tools.stats import lineage_report as report
-from tools.stats.dataset_health import Anomaly, Series, columns_of, health, shape, split
+from tools.stats.dataset_figures import Kind
+from tools.stats.dataset_health import Anomaly, Series, Trace, columns_of, health, split
 from tools.stats.lineage_graph import LineageGraph, Place
-from tools.stats.upstream_walk import Walk, relevant, roots_of, walk_up
+from tools.stats.root_clues import Suspect, fits, suspects
+from tools.stats.root_probability import MOST, probabilities
+from tools.stats.upstream_walk import Walk, hint, relevant, walk_up
 
 LOOKBACK = timedelta(hours=48)  # a change is looked for so long before the first bad run
 CHANGE_ORDER = ("code", "sql", "parameters", "schema", "environment")
-SURE = 0.99
-UNCHECKED_PARENT, EARLIER_CHANGE, NO_CHANGE, OTHER_ROOTS = 0.7, 0.8, 0.75, 0.6
+UNCHECKED_PARENT = 0.7
+SERIES_RUNS = 48
 
 
 class LineageWalkParams(Params):
@@ -30,17 +34,18 @@ class LineageWalkParams(Params):
 
 
 class LineageWalkFacts(Facts):
-    """`root` is the most upstream dataset that is not as usual while everything it is made from is.
+    """`root` is the dataset that most probably broke what is felt, where it is likelier than not that any of those that
+    were looked at did; its `confidence` is a calibrated probability (`tools.stats.root_probability`), which knows how
+    far off it is, whether something above it explains it or could not be checked, when it began, what changed before,
+    how well it tracks what is felt and how much of it it could carry, and how long its history is.
 
-    `confidence` starts at n / (n + 1), at most 0.99, with n the earlier runs that "usual" was learnt from, and is
-    multiplied by 0.7 where an input of the root has no statistics; 0.6 where another dataset could be the root as
-    well; 0.8 where the change was made but the job ran well with it once; and 0.75 where the root is no source and no
-    change of its job is known. Where nothing is off, it is n / (n + 1), times 0.7 if a part of the way is unchecked.
+    Where nothing is off, `confidence` is n / (n + 1) with n the earlier runs that "usual" was learnt from, at most
+    0.99, times 0.7 if a part of the way is unchecked.
     """
 
     root: str | None = None
     root_job: str | None = None
-    anomaly: Literal["nulls", "volume", "shift", "schema", "none"] | None = None
+    anomaly: Literal["nulls", "volume", "freshness", "shift", "distribution", "schema", "none"] | None = None
     change: Literal["code", "sql", "parameters", "schema", "environment", "none"] | None = None
     change_id: str | None = None
     root_is_source: bool | None = None
@@ -49,52 +54,95 @@ class LineageWalkFacts(Facts):
     confidence: Num | None = None
 
 
+class WalkedRun(Result):
+    """A figure of a dataset in one run, and what it usually is at that time."""
+
+    ts: Utc
+    value: Num
+    usual: Num
+
+
 class WalkedRow(Result):
-    """A dataset on the way: what is off with it, since when, or why it could not be checked."""
+    """A place of the walk: what is off with it, since when, or why it could not be checked.
+
+    `inputs` are the places that the walk went on to from here. `series` is `figure`, the one that is off or else the
+    one that departs most, in the last runs. `probability` is that of being the root, for what may be.
+    """
 
     node: str
     column: str | None
-    state: Literal["off", "as usual", "not checked"]
-    anomaly: str | None = None
+    state: Literal["off", "may be off", "as usual", "not checked"]
+    anomaly: Kind | None = None
     column_off: str | None = None
     value: Num | None = None
     usual: Num | None = None
     z: Num | None = None
+    p_value: Num | None = None
     onset: Utc | None = None
     why: str | None = None
+    probability: Num | None = None
+    runs: int = 0
+    history: int = 0
+    inputs: tuple[tuple[str, str | None], ...] = ()
+    figure: str | None = None
+    series: tuple[WalkedRun, ...] = ()
+
+
+class Candidate(Result):
+    """A dataset that may be the root, with its probability and its clues (`tools.stats.root_clues.Clues`)."""
+
+    node: str
+    column: str | None
+    anomaly: Kind
+    onset: Utc
+    probability: Num
+    clues: dict[str, Num]
 
 
 class LineageWalkResult(Result):
-    """The datasets in the order of the walk, the columns that broke at the root, and what depends on them."""
+    """The places in the order of the walk; the candidates, the likeliest first, of equal ones the one that began first,
+    then by name; the columns that broke at the root; what changed there, and how; and all that depends on it."""
 
     walked: tuple[WalkedRow, ...]
+    candidates: tuple[Candidate, ...] = ()
+    none_of_them: Num = math.nan
     broken_columns: tuple[str, ...] = ()
     downstream_datasets: tuple[str, ...] = ()
     downstream_models: tuple[str, ...] = ()
+    downstream_features: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
+    difference: tuple[str, ...] = ()
+
+
+Ranked = list[tuple[Suspect, float]]
 
 
 def run(params: LineageWalkParams, ports: Ports) -> Finding:
-    """Reads the statistics of each dataset on the way up, the changes of the root's job, and what hangs on the root."""
+    """Reads the statistics of each dataset on the way up, the changes of the suspects, and what hangs on the root."""
     if ports.lineage.node(params.node) is None:
         return _no_data(f"the lineage knows no dataset {params.node!r}; check the feature's record, or send its events")
-    graph = _graph(ports)
+    graph = _graph(ports, params.node, "upstream")
     walk = walk_up((params.node, params.column), graph, lambda node: _series(ports, node, params))
     if all(stop.health.unchecked for stop in walk.values()):
         reason = walk[(params.node, params.column)].health.unchecked
         return _no_data(
-            f"{report.title((params.node, params.column))} cannot be checked, nor what it is made from: {reason}"
+            f"{report.title((params.node, params.column))} cannot be checked, nor what it is made from: {reason}; "
+            "send events with statistics of it"
         )
-    roots = roots_of(walk)
-    if not roots:
+    written = {node: (node, *graph.producers(node)) for node, _ in walk}
+    found = suspects(walk, lambda node, anomaly: _changes(ports, written[node], anomaly), _told(params, ports, written))
+    if not found:
         return _nothing_off(params, walk)
-    return _found(params, ports, graph, walk, roots)
+    ranked = _ranked(found)
+    if sum(probability for _, probability in ranked) < 0.5:
+        return _unsure(params, walk, ranked)
+    return _found(params, ports, graph, walk, ranked)
 
 
-def _graph(ports: Ports) -> LineageGraph:
-    edges = ports.lineage.edges()
+def _graph(ports: Ports, node: str, way: Direction) -> LineageGraph:
+    edges = ports.lineage.reach([node], way)
     names = sorted({edge.upstream for edge in edges} | {edge.downstream for edge in edges})
-    return LineageGraph(edges, [name for name in names if (node := ports.lineage.node(name)) and node.kind == "job"])
+    return LineageGraph(edges, [name for name, known in ports.lineage.known(names).items() if known.kind == "job"])
 
 
 def _series(ports: Ports, node: str, params: LineageWalkParams) -> Series:
@@ -102,55 +150,76 @@ def _series(ports: Ports, node: str, params: LineageWalkParams) -> Series:
     return split(ports.lineage.statistics(node, whole), params.window, params.baseline)
 
 
-def _found(
-    params: LineageWalkParams, ports: Ports, graph: LineageGraph, walk: Walk, roots: list[tuple[Place, Anomaly]]
-) -> Finding:
-    place, anomaly = roots[0]
-    node = place[0]
+def _ranked(found: Sequence[Suspect]) -> Ranked:
+    weighed = zip(found, probabilities([suspect.clues for suspect in found]), strict=True)
+    return sorted(weighed, key=lambda w: (-w[1], w[0].anomaly.onset, w[0].place[0]))
+
+
+def _found(params: LineageWalkParams, ports: Ports, graph: LineageGraph, walk: Walk, ranked: Ranked) -> Finding:
+    root, confidence = ranked[0]
+    node, anomaly = root.place[0], root.anomaly
     producers = graph.producers(node)
-    changes = _changes(ports, [node, *producers], anomaly)
-    change = changes[0] if changes else None
-    job = change.node if change and change.node in producers else next(iter(producers), None)
+    change = next(iter(root.changes), None)
     is_source = not graph.inputs(node)
-    columns = _broken_columns(_series(ports, node, params), place, anomaly)
-    reach = graph.downstream(node, columns)
-    models = _models(ports, reach)
-    pipelines = [p for model in models if (record := ports.models.model(model)) and (p := record.pipeline)]
-    others = [other for other in roots[1:] if other[0][0] != node and other[1].kind == anomaly.kind]
+    columns = _broken_columns(_series(ports, node, params), root.place, anomaly)
+    reach = _graph(ports, node, "downstream").downstream(node, columns)
+    readers = _readers(ports, reach)
+    pipelines = [p for model in readers if (record := ports.models.model(model)) and (p := record.pipeline)]
+    datasets = sorted({below for below, _ in reach if below != node})
+    features = sorted({f"{model}.{feature}" for model, read in readers.items() for feature in read})
     facts = LineageWalkFacts(
         root=node,
-        root_job=job,
+        root_job=change.node if change and change.node in producers else next(iter(producers), None),
         anomaly=anomaly.kind,
         change=change.kind.value if change else "none",
         change_id=_change_id(change) if change else None,
         root_is_source=is_source,
         pipeline=next(iter(pipelines), None),
-        downstream_models=len(models),
-        confidence=_confidence(walk, place, anomaly, change, is_source, bool(others)),
+        downstream_models=len(readers),
+        confidence=confidence,
     )
-    datasets = sorted({below for below, _ in reach if below != node})
+    result = LineageWalkResult(
+        walked=_rows(walk, ranked),
+        candidates=_candidates(ranked),
+        none_of_them=_none_of_them(ranked),
+        broken_columns=tuple(columns),
+        downstream_datasets=tuple(datasets),
+        downstream_models=tuple(readers),
+        downstream_features=tuple(features),
+        changes=root.changes,
+        difference=report.difference(change) if change else (),
+    )
+    missing = () if change or is_source else (f"the code version of {facts.root_job or 'the job'} that writes {node}",)
     return TOOL.finding(
         Status.answered,
-        report.headline(place, anomaly, change, is_source),
+        report.headline(root, is_source),
         facts=facts,
-        result=LineageWalkResult(
-            walked=_rows(walk),
-            broken_columns=tuple(columns),
-            downstream_datasets=tuple(datasets),
-            downstream_models=tuple(models),
-            changes=tuple(changes),
-        ),
+        result=result,
         interesting=True,
         evidence=(
-            *report.evidence(walk, place, anomaly, changes, params.window),
-            *(report.of_anomaly(other, found, params.window) for other, found in others[:3]),
-            report.of_reach(node, datasets, models),
+            *report.evidence(walk, root, params.window),
+            *_others(params, walk, ranked[1:]),
+            report.of_reach(node, datasets, features, tuple(readers)),
         ),
         ruled_out=report.as_usual(walk),
         not_checked=report.not_checked(walk),
-        would_settle=() if change or is_source else (f"the code version of {job or 'the job'} that writes {node}",),
-        charts=_charts(ports, params, place, anomaly),
+        would_settle=(*missing, *_settling(walk, ranked)),
+        charts=report.chart(root.place, anomaly),
     )
+
+
+def _others(params: LineageWalkParams, walk: Walk, ranked: Ranked) -> tuple[Evidence, ...]:
+    """The next likeliest, but for the start of the walk, which has its own line."""
+    start, q = next(iter(walk)), report.q_values(walk)
+    return tuple(
+        report.of_anomaly(s.place, s.anomaly, params.window, q.get(s.place)) for s, _ in ranked[:3] if s.place != start
+    )
+
+
+def _settling(walk: Walk, ranked: Ranked) -> tuple[str, ...]:
+    """Statistics of what lies above the likeliest root and could not be checked."""
+    above = [a for a in walk[ranked[0][0].place].onto if a in walk and walk[a].health.unchecked]
+    return (f"statistics of {', '.join(sorted({a[0] for a in above})[:3])}",) if above else ()
 
 
 def _changes(ports: Ports, nodes: Sequence[str], anomaly: Anomaly) -> list[Change]:
@@ -159,8 +228,15 @@ def _changes(ports: Ports, nodes: Sequence[str], anomaly: Anomaly) -> list[Chang
     found = [change for node in nodes for change in ports.lineage.changes(node, before)]
     return sorted(
         found,
-        key=lambda c: (not report.fits(c, anomaly), CHANGE_ORDER.index(c.kind.value), -c.ts.timestamp(), c.node),
+        key=lambda c: (not fits(c, anomaly), CHANGE_ORDER.index(c.kind.value), -c.ts.timestamp(), c.node),
     )
+
+
+def _told(params: LineageWalkParams, ports: Ports, written: Mapping[str, Sequence[str]]) -> bool:
+    """Whether any change of what was walked, or of its jobs, is known."""
+    whole = Window(start=min(params.baseline.start, params.window.start), end=params.window.end)
+    names = sorted({name for names in written.values() for name in names})
+    return any(ports.lineage.changes(name, whole) for name in names)
 
 
 def _change_id(change: Change) -> str:
@@ -169,97 +245,125 @@ def _change_id(change: Change) -> str:
 
 def _broken_columns(series: Series, place: Place, anomaly: Anomaly) -> list[str]:
     """All columns of the root that are off in the same manner, not only the one that the walk came for."""
-    if anomaly.kind == "volume":
+    if anomaly.kind in ("volume", "freshness"):
         return columns_of(series)
-    alike = health(series, columns_of(series), judge_means=anomaly.kind == "shift").anomalies
+    values = anomaly.kind in ("shift", "distribution")
+    alike = health(series, columns_of(series), with_values=values).anomalies
     return sorted(
-        {a.column for a in alike if a.kind == anomaly.kind and a.column} | ({place[1]} if place[1] else set())
+        {a.column for a in alike if a.kind == anomaly.kind and a.column}
+        | ({anomaly.column} if anomaly.column else set())
+        | ({place[1]} if place[1] else set())
     )
 
 
-def _models(ports: Ports, reach: set[Place]) -> list[str]:
-    """The models with a feature among the places, those with the most features first.
+def _readers(ports: Ports, reach: set[Place]) -> dict[str, list[str]]:
+    """The models with features among the places, those with the most first, each with these features.
 
     A dataset that was reached by column counts by its columns; one that was reached as a whole counts with all.
     """
     by_column = {node for node, column in reach if column is not None}
-    count: dict[str, int] = {}
+    read: dict[str, list[str]] = {}
     for model in ports.lineage.readers(sorted({node for node, _ in reach})):
         touched = [
-            f
+            f.feature
             for f in ports.models.features(model)
             if f.node and ((f.node, f.column) in reach or ((f.node, None) in reach and f.node not in by_column))
         ]
         if touched:
-            count[model] = len(touched)
-    return sorted(count, key=lambda model: (-count[model], model))
+            read[model] = touched
+    return dict(sorted(read.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def _confidence(
-    walk: Walk, place: Place, anomaly: Anomaly, change: Change | None, is_source: bool, others: bool
-) -> float:
-    confidence = min(anomaly.n / (anomaly.n + 1), SURE)
-    if any(walk[parent].health.unchecked for parent in walk[place].onto):
-        confidence *= UNCHECKED_PARENT
-    if others:
-        confidence *= OTHER_ROOTS
-    if change:
-        return confidence if report.fits(change, anomaly) else confidence * EARLIER_CHANGE
-    return confidence if is_source else confidence * NO_CHANGE
-
-
-def _rows(walk: Walk) -> tuple[WalkedRow, ...]:
-    return tuple(_row(walk, place) for place in walk)
-
-
-def _row(walk: Walk, place: Place) -> WalkedRow:
-    stop = walk[place]
-    node, column = place
-    if stop.health.unchecked:
-        return WalkedRow(node=node, column=column, state="not checked", why=stop.health.unchecked)
-    anomaly = relevant(walk, place) or next(iter(stop.health.anomalies), None)
-    if anomaly is None:
-        return WalkedRow(node=node, column=column, state="as usual")
-    return WalkedRow(
-        node=node,
-        column=column,
-        state="off",
-        anomaly=anomaly.kind,
-        column_off=anomaly.column,
-        value=anomaly.value,
-        usual=anomaly.usual,
-        z=anomaly.z,
-        onset=anomaly.onset,
+def _candidates(ranked: Ranked) -> tuple[Candidate, ...]:
+    return tuple(
+        Candidate(
+            node=suspect.place[0],
+            column=suspect.place[1],
+            anomaly=suspect.anomaly.kind,
+            onset=suspect.anomaly.onset,
+            probability=probability,
+            clues=vars(suspect.clues),
+        )
+        for suspect, probability in ranked
     )
 
 
-def _charts(ports: Ports, params: LineageWalkParams, place: Place, anomaly: Anomaly) -> tuple[Chart, ...]:
-    """The figure that is off, run by run over the last week, with a mark where it began."""
-    whole = Window(start=max(params.baseline.start, params.window.start - timedelta(days=7)), end=params.window.end)
-    runs = ports.lineage.statistics(place[0], whole)
-    figure = shape(anomaly.kind, anomaly.column)
-    what = {"nulls": "null share", "schema": "null share", "volume": "rows", "shift": "mean"}[anomaly.kind]
-    mark = next((index for index, run in enumerate(runs) if run.ts >= anomaly.onset), None)
-    title = f"{what} of {report.title((place[0], anomaly.column))}"
-    return (Chart(title=title, values=tuple(figure(run) for run in runs), mark=mark),)
+def _none_of_them(ranked: Ranked) -> float:
+    return max(1 - sum(probability for _, probability in ranked), 0.0)
+
+
+def _rows(walk: Walk, ranked: Ranked) -> tuple[WalkedRow, ...]:
+    chances = {suspect.place: probability for suspect, probability in ranked}
+    return tuple(_row(walk, place, chances.get(place)) for place in walk)
+
+
+def _row(walk: Walk, place: Place, probability: float | None) -> WalkedRow:
+    stop = walk[place]
+    found = stop.health
+    anomaly = relevant(walk, place) or next(iter(found.anomalies), None) or hint(walk, place)
+    trace = anomaly.trace if anomaly and anomaly.trace else found.trace
+    row = WalkedRow(
+        node=place[0],
+        column=place[1],
+        state="not checked" if found.unchecked else "as usual",
+        why=found.unchecked,
+        p_value=None if found.unchecked else found.p_value,
+        runs=found.runs,
+        history=found.history,
+        inputs=stop.onto,
+        figure=trace.name if trace else None,
+        series=_drawn(trace),
+    )
+    if anomaly is None:
+        return row
+    off: dict[str, object] = {"anomaly": anomaly.kind, "column_off": anomaly.column, "onset": anomaly.onset}
+    off |= {"value": anomaly.value, "usual": anomaly.usual, "z": anomaly.z, "p_value": anomaly.p_value}
+    state = "off" if anomaly.sure else "may be off"
+    return row.model_copy(update={**off, "state": state, "probability": probability})
+
+
+def _drawn(trace: Trace | None) -> tuple[WalkedRun, ...]:
+    if trace is None:
+        return ()
+    shown = zip(trace.times, trace.shown, trace.shown_usual, strict=True)
+    return tuple(WalkedRun(ts=ts, value=float(v), usual=float(u)) for ts, v, u in [*shown][-SERIES_RUNS:])
 
 
 def _nothing_off(params: LineageWalkParams, walk: Walk) -> Finding:
     checked = [stop.health for stop in walk.values() if not stop.health.unchecked]
     history = min(found.history for found in checked)
-    blind = report.not_checked(walk)
-    confidence = min(history / (history + 1), SURE) * (UNCHECKED_PARENT if blind else 1)
+    blind = any(stop.health.unchecked for stop in walk.values())
+    confidence = min(history / (history + 1), MOST) * (UNCHECKED_PARENT if blind else 1)
     title = report.title((params.node, params.column))
     source = Source(kind=SourceKind.lineage, ref=params.node)
-    claim = f"nulls, volume, means and columns of {title} are within reach of {history} earlier runs"
+    claim = f"nulls, volume, freshness, values and columns of {title} are within reach of {history} earlier runs"
+    p = walk[(params.node, params.column)].health.p_value
     return TOOL.finding(
         Status.answered,
         f"{title} and what it is made from look as they usually do",
         facts=LineageWalkFacts(anomaly="none", change="none", confidence=confidence),
-        result=LineageWalkResult(walked=_rows(walk)),
-        evidence=(Evidence(claim=claim, bearing="against", n=history, window=params.window, sources=(source,)),),
+        result=LineageWalkResult(walked=_rows(walk, [])),
+        evidence=(
+            Evidence(claim=claim, bearing="against", p_value=p, n=history, window=params.window, sources=(source,)),
+        ),
         ruled_out=report.as_usual(walk),
-        not_checked=blind,
+        not_checked=report.not_checked(walk),
+    )
+
+
+def _unsure(params: LineageWalkParams, walk: Walk, ranked: Ranked) -> Finding:
+    likeliest = report.title(ranked[0][0].place)
+    return TOOL.finding(
+        Status.inconclusive,
+        f"something upstream of {report.title((params.node, params.column))} is not as usual, but that it is behind "
+        f"this is less likely than not (the likeliest: {likeliest}, {ranked[0][1]:.0%})",
+        result=LineageWalkResult(
+            walked=_rows(walk, ranked), candidates=_candidates(ranked), none_of_them=_none_of_them(ranked)
+        ),
+        evidence=_others(params, walk, ranked) or report.evidence(walk, ranked[0][0], params.window),
+        ruled_out=report.as_usual(walk),
+        not_checked=report.not_checked(walk),
+        would_settle=_settling(walk, ranked) or (f"the next runs of {ranked[0][0].place[0]}, if it stays as it is",),
     )
 
 

@@ -1,9 +1,9 @@
 """What the screen shows, as a plain value: the investigation's view, its events, and how the two belong together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assistant.wire import (
     ActionDone,
@@ -80,6 +80,12 @@ class Walk:
             if finding is not None:
                 return earlier, finding
         return None
+
+    @property
+    def lineage(self) -> Sequence[Mapping[str, Any]]:
+        """The places of the newest walk through the lineage, in its order; none where there was no such walk."""
+        findings = (e.finding for e in reversed(self._standing) if isinstance(e, ToolAnswered))
+        return next((f.result["walked"] for f in findings if f.result and f.result.get("walked")), ())
 
     @property
     def asked_at(self) -> int:

@@ -1,39 +1,56 @@
-"""Does a dataset look as it usually does? Its statistics run by run against its own history at the same time of day."""
+"""Does a dataset look as it usually does? Its statistics run by run against its own history."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from tools.records import DatasetStatistics, Window
+from tools.stats.dataset_figures import MAD_TO_SIGMA, MIN_ROWS, Figure, Floats, Kind, contradiction, figures, volume
+from tools.stats.season import usual
+from tools.stats.stretch import MOST_DF, SHARE_AFFECTED, TOLERATED, Stretch, spread, strongest
 
-Kind = Literal["nulls", "volume", "shift", "schema"]
 MIN_HISTORY = 5
-MIN_ROWS = 20  # a share or a mean over fewer rows swings by itself
-GUARD = timedelta(hours=24)  # before the window: what broke then may be the incident's beginning, and is no history
-SAME_HOUR_H = 1.0
-Z = 6.0  # robust scales
-TOLERATED = 0.05  # of the history may have been as extreme: an old incident must not hide a new one
-SHARE_AFFECTED = 0.5  # of the window's runs must be off: a fault that lasts, not a single odd run
-MAD_TO_SIGMA = 1.4826
-
-FLOORS: dict[Kind, tuple[float, float]] = {
-    "nulls": (0.01, 0.05),  # of the null share
-    "volume": (0.15, math.log(2)),  # of the logarithm of the row count
-    "shift": (0.1, 1.0),  # in standard deviations of the column
-}
-"""Per kind the smallest scale that is believed, and the smallest departure that matters."""
+GUARD = timedelta(hours=24)  # at most; what broke right before the window may be the incident's beginning
+GUARD_WINDOWS = 4  # so many windows long, if that is less
+SURE_P, HINT_P = 0.005, 0.05  # for having looked at all figures of the dataset
+HINT_EFFECT = 0.5  # of the smallest departure that matters
+RUN_OFF = 3.0  # scales: a run before the stretch that belongs to it
+GAP_STEPS = 12  # usual times between two runs: a history that ended earlier does not say where the level stands now
+GAP_MOVED = 2.0  # scales
+LATE, LATEST = 3.0, 1.5  # a dataset is late after so many of its usual, and of its longest, times between two runs
+LEAST_COUNT = 0.5  # nulls expected in a run, for a column that never had any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A figure of a dataset run by run, history first; float64[n] each. `z` is in scales of single runs, `mass` the
+    figure's departure summed over rows, and `shown` the figure as a person reads it (see
+    `tools.stats.dataset_figures.Figure`). `window` is the time of the first run judged."""
+
+    name: str
+    times: tuple[datetime, ...]
+    value: Floats
+    usual: Floats
+    shown: Floats
+    shown_usual: Floats
+    z: Floats
+    mass: Floats
+    window: datetime
+
+
+@dataclass(frozen=True, eq=False)
 class Anomaly:
-    """What is off: `value` is the median over the affected runs, `usual` that of the history, `scale` its robust scale.
+    """What is off: `value` is the median over the affected runs, `usual` that of the history, `scale` its spread.
 
-    `onset` is the time of the first affected run, `healthy_until` that of the last good one before it, or None. `z` is
-    the smallest among the affected runs; `n` counts the runs of the history. For the kind "schema", `column` is gone.
+    `onset` is the time of the first affected run, `healthy_until` that of the last good one before it, or None. `z`
+    and `p_value` are those of the strongest stretch of runs (`tools.stats.stretch`), for all figures of the dataset;
+    `n` counts the runs of the history. `sure` is False for a mere hint. For the kind "schema", `column` is gone; for
+    "freshness", values are hours between two runs.
     """
 
     kind: Kind
@@ -44,17 +61,26 @@ class Anomaly:
     usual: float
     scale: float
     z: float
+    p_value: float
     n: int
+    sure: bool
+    trace: Trace | None
 
 
 @dataclass(frozen=True)
 class Health:
-    """`unchecked` says why nothing could be said, and is None where something could."""
+    """`unchecked` says why nothing could be said, and is None where something could; `anomalies` are sure, `hints` are
+    departures that alone prove nothing; `caveats` say what was left out. `trace` is the figure that departs most, and
+    `p_value` its p value for having looked at all of them, NaN where there was none."""
 
     anomalies: tuple[Anomaly, ...]
     runs: int
     history: int
     unchecked: str | None = None
+    hints: tuple[Anomaly, ...] = ()
+    caveats: tuple[str, ...] = ()
+    trace: Trace | None = None
+    p_value: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -64,43 +90,62 @@ class Series:
     history: tuple[DatasetStatistics, ...]
     recent: tuple[DatasetStatistics, ...]
     current: tuple[DatasetStatistics, ...]
+    end: datetime
 
 
 def split(statistics: Sequence[DatasetStatistics], window: Window, baseline: Window) -> Series:
-    """History is the baseline but for the day before the window; where nothing was written in the window, the last run
-    of that day is judged."""
+    """History is the baseline but for the time right before the window; where nothing was written in the window, the
+    last run of that time is judged."""
+    guard = min(GUARD, GUARD_WINDOWS * (window.end - window.start))
     inside = [s for s in statistics if baseline.contains(s.ts) and s.ts < window.start]
-    history = [s for s in inside if s.ts < window.start - GUARD]
+    history = [s for s in inside if s.ts < window.start - guard]
     if len(history) < MIN_HISTORY:
         history = inside
-    recent = [s for s in statistics if window.start - GUARD <= s.ts < window.end]
+    recent = [s for s in statistics if window.start - guard <= s.ts < window.end]
     current = [s for s in recent if window.contains(s.ts)] or recent[-1:]
-    return Series(tuple(history), tuple(recent), tuple(current))
+    return Series(tuple(history), tuple(recent), tuple(current), window.end)
 
 
-def health(series: Series, columns: Iterable[str], judge_means: bool) -> Health:
-    """What is off with the volume, and with the nulls, means and presence of `columns`.
+def health(series: Series, columns: Iterable[str], with_values: bool) -> Health:
+    """What is off with the volume and freshness, and with the nulls, presence and values of `columns`.
 
-    `judge_means` is off where it is not known that the columns have anything to do with the incident.
+    `with_values` is off where it is not known that the columns have anything to do with the incident.
     """
     runs, history = len(series.current), len(series.history)
-    if not runs:
-        return Health((), 0, history, "it has no statistics in the window")
-    if history < MIN_HISTORY:
-        return Health(
-            (), runs, history, f"it has {history} earlier runs; {MIN_HISTORY} are needed to know what is usual"
-        )
     names = sorted(columns)
-    found = [_judge(series, "volume", None, _log_rows)]
-    for column in names:
-        found.append(_gone(series, column))
-        found.append(_judge(series, "nulls", column, _null_share(column)))
-        if judge_means:
-            found.append(_judge(series, "shift", column, _mean(column, _deviation(series.history, column))))
-    anomalies = tuple(anomaly for anomaly in found if anomaly)
-    if names and not anomalies and not any(name in run.columns for run in series.current for name in names):
-        return Health((), runs, history, f"its runs in the window say nothing of its column {', '.join(names[:3])}")
-    return Health(anomalies, runs, history)
+    if not history and not runs:
+        return Health((), runs, history, "it has no statistics in the window")
+    if history < MIN_HISTORY:
+        return Health((), runs, history, f"it has {history} earlier runs; {MIN_HISTORY} are needed to know usual ones")
+    late = tuple(filter(None, [_late(series)]))
+    if not runs:
+        return Health(late, runs, history, None if late else "it has no statistics in the window")
+    judged = _judged(series, names, with_values)
+    gone = [anomaly for column in names if (anomaly := _gone(series, column))]
+    found = [*late, *gone, *(j.anomaly for j in judged if j.anomaly)]
+    caveats = tuple(text for column in names if (text := _contradictions(series, column)))
+    if names and not found and not any(j.figure.column for j in judged) and not _idle(series):
+        silent = f"its runs in the window say nothing of its column {', '.join(names[:3])}"
+        return Health((), runs, history, "; ".join([*caveats, silent]))
+    traces = sorted(judged, key=lambda j: -j.stretch.z)
+    return Health(
+        tuple(a for a in found if a.sure),
+        runs,
+        history,
+        hints=tuple(a for a in found if not a.sure),
+        caveats=caveats,
+        trace=traces[0].trace if traces else None,
+        p_value=min(
+            [*(a.p_value for a in found), *(min(j.stretch.p_value * len(judged), 1.0) for j in judged)],
+            default=math.nan,
+        ),
+    )
+
+
+def _idle(series: Series) -> bool:
+    """It carried no row in the window, and hardly ever does: nothing can have come from it."""
+    past = [run.row_count for run in series.history if run.row_count is not None]
+    return all(run.row_count == 0 for run in series.current) and bool(past) and float(np.median(past)) < MIN_ROWS
 
 
 def columns_of(series: Series) -> list[str]:
@@ -108,125 +153,175 @@ def columns_of(series: Series) -> list[str]:
     return sorted({name for run in (*series.history, *series.current) for name in run.columns})
 
 
-def shape(kind: Kind, column: str | None) -> Callable[[DatasetStatistics], float]:
-    """The figure of a run that an anomaly is about, as it is drawn: a row count, a null share or a mean."""
-    if kind == "volume" or column is None:
-        return lambda run: math.nan if run.row_count is None else float(run.row_count)
-    return _null_share(column) if kind in ("nulls", "schema") else _mean(column, 1.0)
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    figure: Figure
+    stretch: Stretch
+    trace: Trace
+    anomaly: Anomaly | None
 
 
-def _log_rows(run: DatasetStatistics) -> float:
-    return math.nan if run.row_count is None else math.log1p(run.row_count)
+def _judged(series: Series, names: Sequence[str], with_values: bool) -> list[_Judged]:
+    """All figures that the history and the window both have; p values are for having looked at all of them."""
+    last = series.history[-1].ts
+    runs = (*series.history, *(run for run in series.recent if run.ts > last))
+    old = np.arange(len(runs)) < len(series.history)
+    times = tuple(run.ts for run in runs)
+    asked = np.array([time >= series.current[0].ts for time in times])
+    old &= ~asked
+    found = [volume(runs), *(f for name in names for f in figures(runs, old, name, with_values))]
+    traced = [(f, trace) for f in found if (trace := _trace(f, times, old, asked)) is not None]
+    judged = []
+    for figure, trace in traced:
+        known = np.isfinite(trace.z)
+        stretch = strongest(trace.z[asked & known], trace.z[old & known], figure.rises)
+        if stretch is not None:
+            judged.append((figure, stretch, trace))
+    return [
+        _Judged(figure, stretch, trace, _anomaly(figure, stretch, trace, old, asked, len(judged)))
+        for figure, stretch, trace in judged
+    ]
 
 
-def _null_share(column: str) -> Callable[[DatasetStatistics], float]:
-    def share(run: DatasetStatistics) -> float:
-        found = run.columns.get(column)
-        if found is None or found.null_count is None or not run.row_count or run.row_count < MIN_ROWS:
-            return math.nan
-        return found.null_count / run.row_count
-
-    return share
-
-
-def _mean(column: str, deviation: float) -> Callable[[DatasetStatistics], float]:
-    """The column's mean in standard deviations."""
-
-    def mean(run: DatasetStatistics) -> float:
-        found = run.columns.get(column)
-        if found is None or found.mean is None or (run.row_count is not None and run.row_count < MIN_ROWS):
-            return math.nan
-        return found.mean / deviation
-
-    return mean
-
-
-def _deviation(history: Sequence[DatasetStatistics], column: str) -> float:
-    """From the variances within the runs, or else from the means between them; NaN where there are neither."""
-    found = [run.columns[column] for run in history if column in run.columns]
-    variances = [c.variance for c in found if c.variance is not None and math.isfinite(c.variance) and c.variance > 0]
-    if variances:
-        return math.sqrt(float(np.median(variances)))
-    means = [c.mean for c in found if c.mean is not None and math.isfinite(c.mean)]
-    spread = float(np.std(means)) if means else math.nan
-    return spread if spread > 0 else math.nan
-
-
-def _gone(series: Series, column: str) -> Anomaly | None:
-    """The column was in nearly every run and is in none of the window's that have columns at all."""
-    before = [column in run.columns for run in series.history if run.columns]
-    now = [column in run.columns for run in series.current if run.columns]
-    if not now or any(now) or len(before) < MIN_HISTORY or np.mean(before) < 1 - TOLERATED:
+def _trace(
+    figure: Figure, times: tuple[datetime, ...], old: NDArray[np.bool_], asked: NDArray[np.bool_]
+) -> Trace | None:
+    known = np.isfinite(figure.value)
+    if (old & known).sum() < MIN_HISTORY or not (asked & known).any():
         return None
-    onset, healthy = _onset(series, {run.ts for run in series.recent if run.columns and column not in run.columns})
-    return Anomaly("schema", column, onset, healthy, 0.0, 1.0, 0.0, math.inf, len(before))
-
-
-def _judge(
-    series: Series, kind: Kind, column: str | None, figure: Callable[[DatasetStatistics], float]
-) -> Anomaly | None:
-    history = [(run.ts, figure(run)) for run in series.history]
-    history = [(ts, value) for ts, value in history if math.isfinite(value)]
-    judged = {run.ts: _z(history, run.ts, figure(run), kind) for run in series.recent}
-    known = {ts: found for ts, found in judged.items() if found is not None}
-    asked = [run for run in series.current if run.ts in known]
-    off = {ts for ts, (z, _, _, _) in known.items() if z >= Z}
-    affected = [run for run in asked if run.ts in off]
-    if not affected or len(affected) < SHARE_AFFECTED * len(asked):
+    expected = usual(times, figure.value, old)
+    if figure.kind == "volume" and np.median(expected[asked]) < np.log1p(MIN_ROWS):
         return None
-    onset, healthy = _onset(series, off)
-    picked = [known[run.ts] for run in affected]
-    return Anomaly(
-        kind=kind,
-        column=column,
-        onset=onset,
-        healthy_until=healthy,
-        value=float(np.median([figure(run) for run in affected])),
-        usual=float(np.median([usual for _, usual, _, _ in picked])),
-        scale=float(np.median([scale for _, _, scale, _ in picked])),
-        z=min(z for z, _, _, _ in picked),
-        n=min(n for _, _, _, n in picked),
+    expected = _since_a_gap(figure, times, old, expected)
+    gap = figure.value - expected
+    off = gap if figure.rows is None else _counted(figure.value * figure.rows, expected * figure.rows)
+    past = off[old & known]
+    smallest = figure.smallest_scale if figure.rows is None else 1.0
+    up, down = (max(spread(past, sign), smallest) for sign in (1, -1))
+    with np.errstate(invalid="ignore"):
+        z = off / np.where(off > 0, up, down)
+        mass = figure.mass * gap / np.where(figure.value == 0, np.nan, figure.value)
+    return Trace(
+        figure.name,
+        times,
+        figure.value,
+        expected,
+        figure.shown(figure.value),
+        figure.shown(expected),
+        z,
+        mass,
+        times[int(np.flatnonzero(asked)[0])],
     )
 
 
-def _z(
-    history: Sequence[tuple[datetime, float]], ts: datetime, value: float, kind: Kind
-) -> tuple[float, float, float, int] | None:
-    """(z, usual, scale, n); z is 0 for what is within the floors or within reach of the history.
+def _since_a_gap(figure: Figure, times: tuple[datetime, ...], old: NDArray[np.bool_], expected: Floats) -> Floats:
+    """What is expected of the recent runs where the history ended long before them.
 
-    n counts the runs at the same time of day, or all runs where the value lies beyond every one of them.
+    What moved in between, nobody knows when, is no news: the first of them says where the level may stand now, if it
+    lies beyond what the history swings by. Whatever lies between that and the history's level is as expected.
     """
-    everything = np.array([v for _, v in history])
-    alike = [v for t, v in history if _hours_apart(t, ts) <= SAME_HOUR_H]
-    past = np.array(alike) if len(alike) >= MIN_HISTORY else everything
-    if len(past) < MIN_HISTORY or not math.isfinite(value):
+    stamps = np.array([time.timestamp() for time in times])
+    recent = np.flatnonzero(~old & np.isfinite(figure.value))
+    if len(recent) < 2 or not old.any():
+        return expected
+    usual_step = float(np.median(np.diff(stamps[old]))) if old.sum() > 1 else math.inf
+    if stamps[~old].min() - stamps[old].max() <= GAP_STEPS * usual_step:
+        return expected
+    first, gaps = recent[0], (figure.value - expected)[old & np.isfinite(figure.value)]
+    moved = float(figure.value[first] - expected[first])
+    swing = max(spread(gaps, 1 if moved > 0 else -1), figure.smallest_scale)
+    if abs(moved) <= GAP_MOVED * swing:
+        return expected
+    between = np.clip(figure.value, expected + min(moved, 0.0), expected + max(moved, 0.0))
+    return np.where(old | np.isnan(figure.value), expected, between)
+
+
+def _counted(seen: Floats, expected: Floats) -> Floats:
+    """How far counts lie from what was expected, in units of counting noise: signed roots of twice the likelihood ratio
+    of Poisson counts, which small counts do not overstate as their standard error does (McCullagh & Nelder 1989)."""
+    least = np.maximum(expected, LEAST_COUNT)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        twice = 2 * (np.where(seen > 0, seen * np.log(seen / least), 0.0) - (seen - least))
+    return np.sign(seen - least) * np.sqrt(np.maximum(twice, 0.0))
+
+
+def _anomaly(
+    figure: Figure, stretch: Stretch, trace: Trace, old: NDArray[np.bool_], asked: NDArray[np.bool_], looked_at: int
+) -> Anomaly | None:
+    p = min(stretch.p_value * looked_at, 1.0)
+    places = np.flatnonzero(asked & np.isfinite(trace.z))[stretch.first : stretch.last + 1]
+    signed = stretch.sign * trace.z
+    affected = places[signed[places] >= min(RUN_OFF, float(np.median(signed[places])))]
+    value, expected = float(np.median(trace.value[affected])), float(np.median(trace.usual[affected]))
+    sure = p <= SURE_P and figure.matters(value, expected)
+    if not sure and not (p <= HINT_P and figure.matters(value, expected, HINT_EFFECT)):
         return None
-    usual = float(np.median(past))
-    if kind == "volume" and usual < math.log1p(MIN_ROWS):
+    onset, healthy = _onset(trace, signed, old, int(affected[0]), int(np.flatnonzero(asked)[0]))
+    past = (trace.value - trace.usual)[old]
+    return Anomaly(
+        kind=figure.kind,
+        column=figure.column,
+        onset=onset,
+        healthy_until=healthy,
+        value=value,
+        usual=expected,
+        scale=max(spread(past[np.isfinite(past)], stretch.sign), figure.smallest_scale),
+        z=stretch.z,
+        p_value=p,
+        n=int((old & np.isfinite(trace.value)).sum()),
+        sure=sure,
+        trace=trace,
+    )
+
+
+def _onset(
+    trace: Trace, signed: Floats, old: NDArray[np.bool_], first: int, window: int
+) -> tuple[datetime, datetime | None]:
+    """The first affected run, and where that opens the window, back through the affected runs just before it."""
+    known = [int(i) for i in np.flatnonzero(np.isfinite(trace.z))]
+    place = known.index(first)
+    if not any(window <= i < first for i in known):
+        while place > 0 and not old[known[place - 1]] and signed[known[place - 1]] >= RUN_OFF:
+            place -= 1
+    before = trace.times[known[place - 1]] if place > 0 else None
+    return trace.times[known[place]], before
+
+
+def _gone(series: Series, column: str) -> Anomaly | None:
+    """The column was in nearly every run, and is missing from a stretch of the window's that have columns at all."""
+    before = [column in run.columns for run in series.history if run.columns]
+    now = [run for run in series.current if run.columns]
+    missing = [run.ts for run in now if column not in run.columns]
+    if len(before) < MIN_HISTORY or np.mean(before) < 1 - TOLERATED or len(missing) < max(SHARE_AFFECTED * len(now), 1):
         return None
-    smallest_scale, smallest_effect = FLOORS[kind]
-    scale = max(MAD_TO_SIGMA * float(np.median(np.abs(past - usual))), smallest_scale)
-    gap = value - usual
-    direction = 1.0 if gap > 0 else -1.0
-    edge = direction * value - smallest_effect
-    reached = int((direction * past >= edge).sum())
-    ordinary = abs(gap) < smallest_effect or reached > TOLERATED * len(past) or (kind == "nulls" and gap < 0)
-    n = len(past) if (direction * everything >= edge).any() else len(everything)
-    return (0.0 if ordinary else abs(gap) / scale), usual, scale, n
+    with_columns = [run for run in (*series.history, *series.recent) if run.columns]
+    healthy = max((run.ts for run in with_columns if column in run.columns and run.ts < missing[0]), default=None)
+    onset = min(run.ts for run in with_columns if healthy is None or run.ts > healthy)
+    p = 1 / (len(before) + 1)
+    return Anomaly("schema", column, onset, healthy, 0.0, 1.0, 0.0, math.inf, p, len(before), True, None)
 
 
-def _hours_apart(one: datetime, other: datetime) -> float:
-    """On the clock, whatever the day: 23:00 and 01:00 are two hours apart."""
-    apart = abs((one - other).total_seconds()) / 3600 % 24
-    return min(apart, 24 - apart)
+def _late(series: Series) -> Anomaly | None:
+    """Nothing was written for far longer than it ever took from one run to the next."""
+    times = sorted({run.ts for run in (*series.history, *series.recent)})
+    gaps = np.diff([time.timestamp() for time in times]) / 3600
+    if len(gaps) < MIN_HISTORY:
+        return None
+    typical, longest = float(np.median(gaps)), float(np.quantile(gaps, 1 - TOLERATED))
+    silent = (series.end - times[-1]).total_seconds() / 3600
+    if silent < max(LATE * typical, LATEST * longest):
+        return None
+    logs = np.log(gaps)
+    scale = max(MAD_TO_SIGMA * float(np.median(np.abs(logs - np.median(logs)))), math.log(LATE) / 6)
+    z = (math.log(silent) - math.log(typical)) / scale
+    p = max(2 * float(special.stdtr(MOST_DF, -z)), 1 / (len(gaps) + 1) ** 2)
+    due = times[-1] + timedelta(hours=typical)
+    return Anomaly("freshness", None, due, times[-1], silent, typical, longest, z, p, len(gaps), True, None)
 
 
-def _onset(series: Series, off: set[datetime]) -> tuple[datetime, datetime | None]:
-    """From the first affected run of the window back through the affected runs just before it."""
-    order = [run.ts for run in series.recent]
-    first = next(run.ts for run in series.current if run.ts in off)
-    place = order.index(first)
-    while place > 0 and order[place - 1] in off:
-        place -= 1
-    before = order[place - 1] if place > 0 else max((run.ts for run in series.history), default=None)
-    return order[place], before
+def _contradictions(series: Series, column: str) -> str | None:
+    runs = (*series.history, *series.recent)
+    reasons = [why for run in runs if (why := contradiction(run, column))]
+    if not reasons:
+        return None
+    return f"{len(reasons)} of {len(runs)} runs report {reasons[-1]} for its column {column}; they are left out"

@@ -1,13 +1,30 @@
 """The findings of a walk through the lineage in words: sentences that a person can check, each with its source."""
 
+import difflib
 import math
+import re
 from collections.abc import Sequence
 
-from tools.evidence import Estimate, Evidence, Source, SourceKind
-from tools.records import Change, Window
+from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
+from tools.records import Change, ChangeKind, Window
 from tools.stats.dataset_health import Anomaly, Health
 from tools.stats.lineage_graph import Place
-from tools.stats.upstream_walk import Walk, relevant
+from tools.stats.multiplicity import benjamini_hochberg
+from tools.stats.root_clues import Suspect, fits
+from tools.stats.upstream_walk import Walk, circles, hint, relevant
+
+CHART_RUNS = 60
+MOST_DIFFERENCE = 40  # lines
+_CLAUSE = re.compile(
+    r"\s+(select|from|where|(?:(?:left|right|inner|outer|full|cross)\s+)*join|on|and|or|group\s+by|order\s+by|having|"
+    r"union|limit|with)\b",
+    re.IGNORECASE,
+)
+_COMMA = re.compile(r",\s*")
+METHOD = (
+    "each run against the history's median at that time (of the day or week where the history shows one); the window's "
+    "strongest stretch of runs against stretches of that length in the history; for all figures of the dataset"
+)
 
 
 def title(place: Place) -> str:
@@ -18,25 +35,32 @@ def title(place: Place) -> str:
 def saying(place: Place, anomaly: Anomaly) -> str:
     """The anomaly in words, with its figures."""
     what = title((place[0], anomaly.column or place[1]))
+    gap = anomaly.value - anomaly.usual
     if anomaly.kind == "nulls":
         return f"{what} is null in {anomaly.value:.1%} of rows, usually in {anomaly.usual:.1%}"
     if anomaly.kind == "schema":
         return f"{what} is gone"
     if anomaly.kind == "volume":
-        return f"{place[0]} has {_times(anomaly.value - anomaly.usual)} times its usual number of rows"
-    return f"the mean of {what} lies {anomaly.value - anomaly.usual:+.1f} standard deviations from where it usually is"
+        return f"{place[0]} has {math.exp(gap):.2g} times its usual number of rows"
+    if anomaly.kind == "freshness":
+        return f"{place[0]} was not written for {anomaly.value:.3g} hours, usually it is every {anomaly.usual:.3g}"
+    if anomaly.kind == "shift":
+        return f"the mean of {what} lies {gap:+.2g} standard deviations from where it usually is"
+    if anomaly.trace and anomaly.trace.name == "share of values that moved":
+        return (
+            f"{anomaly.value:.0%} of the values of {what} lie elsewhere than usual, on other days {anomaly.usual:.0%}"
+        )
+    name = anomaly.trace.name if anomaly.trace else "spread"
+    return f"the {name} of {what} is {math.exp(gap):.2g} times the usual one"
 
 
-def _times(log_ratio: float) -> str:
-    return f"{math.exp(log_ratio):.2g}"
-
-
-def headline(place: Place, anomaly: Anomaly, change: Change | None, is_source: bool) -> str:
+def headline(suspect: Suspect, is_source: bool) -> str:
     """What is off at the root and since when, and what is known of the reason."""
-    since = f"since {anomaly.onset:%Y-%m-%d %H:%M} UTC {saying(place, anomaly)}"
+    anomaly, change = suspect.anomaly, next(iter(suspect.changes), None)
+    since = f"since {anomaly.onset:%Y-%m-%d %H:%M} UTC {saying(suspect.place, anomaly)}"
     if change:
         return f"{since}, {'right ' if fits(change, anomaly) else ''}after {_change_words(change)}"
-    if is_source and anomaly.kind == "shift":
+    if is_source and anomaly.kind in ("shift", "distribution"):
         return f"{since}; it is a source, so the world moved and no job broke it"
     return f"{since}; {'it is a source' if is_source else 'what it is made from is as usual'}, and no change is known"
 
@@ -46,40 +70,72 @@ def _change_words(change: Change) -> str:
     return f"the {change.kind.value} of {change.node} changed from {before} to {after}"
 
 
-def evidence(
-    walk: Walk, place: Place, anomaly: Anomaly, changes: Sequence[Change], window: Window
-) -> tuple[Evidence, ...]:
+def difference(change: Change) -> tuple[str, ...]:
+    """What a change took away (-) and added (+), clause by clause, with a line of context."""
+    before, after = (_lines(text, change.kind) for text in (change.before, change.after))
+    found = [
+        line for line in difflib.unified_diff(before, after, lineterm="", n=1) if not line.startswith(("---", "+++"))
+    ]
+    shown = [line for line in found if not line.startswith("@@")]
+    cut = (f"… and {len(shown) - MOST_DIFFERENCE} more lines",) if len(shown) > MOST_DIFFERENCE else ()
+    return (*shown[:MOST_DIFFERENCE], *cut)
+
+
+def _lines(text: str, kind: ChangeKind) -> list[str]:
+    if kind is ChangeKind.code:
+        return [text]
+    apart = _COMMA.sub(",\n", _CLAUSE.sub(r"\n\1", text))
+    return [line.strip() for line in apart.splitlines() if line.strip()]
+
+
+def evidence(walk: Walk, root: Suspect, window: Window) -> tuple[Evidence, ...]:
     """The root, the start of the walk, the healthy inputs of the root, and the changes, in this order."""
     start = next(iter(walk))
-    at_start = relevant(walk, start) if start != place else None
-    inputs = [parent for parent in walk[place].onto if parent in walk and not relevant(walk, parent)]
+    q = q_values(walk)
+    felt = hint(walk, start) if start[0] != root.place[0] else None
+    inputs = [above for above in walk[root.place].onto if above in walk and not relevant(walk, above)]
     return (
-        of_anomaly(place, anomaly, window),
-        *((of_anomaly(start, at_start, window),) if at_start else ()),
-        *(_of_input(parent, walk[parent].health, window) for parent in inputs if not walk[parent].health.unchecked),
-        *(_of_change(change, anomaly) for change in changes[:3]),
+        of_anomaly(root.place, root.anomaly, window, q.get(root.place)),
+        *((of_anomaly(start, felt, window, q.get(start)),) if felt else ()),
+        *(_of_input(above, walk[above].health, window) for above in inputs if not walk[above].health.unchecked),
+        *(_of_change(change, root.anomaly) for change in root.changes[:3]),
     )
 
 
-def of_anomaly(place: Place, anomaly: Anomaly, window: Window) -> Evidence:
+def q_values(walk: Walk) -> dict[Place, float]:
+    """Of the strongest departure of each place, over all places that were checked."""
+    known = {place: stop.health.p_value for place, stop in walk.items() if math.isfinite(stop.health.p_value)}
+    return dict(zip(known, (float(q) for q in benjamini_hochberg(list(known.values()))), strict=True))
+
+
+def of_anomaly(place: Place, anomaly: Anomaly, window: Window, q: float | None = None) -> Evidence:
     """The anomaly with its departure from usual, give or take what the history varies by."""
     gap, half = anomaly.value - anomaly.usual, 1.96 * anomaly.scale
     units = {"nulls": "share of rows", "volume": "log rows", "shift": "standard deviations", "schema": "columns"}
+    units |= {"freshness": "hours", "distribution": "share of rows" if _moved(anomaly) else "log"}
+    may = "" if anomaly.sure else " (a hint, no more)"
     return Evidence(
-        claim=f"{saying(place, anomaly)}, since {anomaly.onset:%Y-%m-%d %H:%M} UTC",
-        bearing="for",
+        claim=f"{saying(place, anomaly)}, since {anomaly.onset:%Y-%m-%d %H:%M} UTC{may}",
+        bearing="for" if anomaly.sure else "context",
         effect=Estimate(value=gap, low=gap - half, high=gap + half, unit=units[anomaly.kind]),
-        method="each run against earlier runs at the same time of day: median and MAD, with a floor of the effect",
+        method=METHOD,
+        p_value=anomaly.p_value,
+        q_value=q,
         n=anomaly.n,
         window=window,
         sources=(Source(kind=SourceKind.lineage, ref=place[0]),),
     )
 
 
+def _moved(anomaly: Anomaly) -> bool:
+    return anomaly.trace is not None and anomaly.trace.name == "share of values that moved"
+
+
 def _of_input(place: Place, found: Health, window: Window) -> Evidence:
     return Evidence(
         claim=f"{title(place)}, which it is made from, shows nothing that could explain it over {found.runs} runs",
         bearing="against",
+        p_value=found.p_value,
         n=found.history,
         window=window,
         sources=(Source(kind=SourceKind.lineage, ref=place[0]),),
@@ -89,18 +145,20 @@ def _of_input(place: Place, found: Health, window: Window) -> Evidence:
 def _of_change(change: Change, anomaly: Anomaly) -> Evidence:
     hours = (anomaly.onset - change.ts).total_seconds() / 3600
     when = f"at {change.ts:%Y-%m-%d %H:%M} UTC, {hours:.1f} h before the first bad run was written"
-    where = f" ({change.url})" if change.url else ""
+    named = ", ".join(filter(None, (change.repository, change.pull_request, change.url)))
     return Evidence(
-        claim=f"{_change_words(change)} {when}{where}",
+        claim=f"{_change_words(change)} {when}{f' ({named})' if named else ''}",
         bearing="for" if fits(change, anomaly) else "context",
         sources=(Source(kind=SourceKind.lineage, ref=change.node),),
     )
 
 
-def of_reach(node: str, datasets: Sequence[str], models: Sequence[str]) -> Evidence:
+def of_reach(node: str, datasets: Sequence[str], features: Sequence[str], models: Sequence[str]) -> Evidence:
     """The blast radius."""
+    models_named = f"{len(models)} models ({', '.join(models[:10]) or 'none'})"
+    features_named = f"{len(features)} features ({', '.join(features[:10]) or 'none'})"
     return Evidence(
-        claim=f"{len(datasets)} datasets and {len(models)} models get data from it: {', '.join(models) or 'no model'}",
+        claim=f"{len(datasets)} datasets, {features_named} and {models_named} get data from it",
         sources=(Source(kind=SourceKind.lineage, ref=node),),
     )
 
@@ -108,21 +166,32 @@ def of_reach(node: str, datasets: Sequence[str], models: Sequence[str]) -> Evide
 def as_usual(walk: Walk) -> tuple[str, ...]:
     """What was checked and found in order, sorted."""
     calm = sorted(
-        title(place) for place, stop in walk.items() if not stop.health.unchecked and not stop.health.anomalies
+        title(place)
+        for place, stop in walk.items()
+        if not (stop.health.unchecked or stop.health.anomalies or stop.health.hints)
     )
     return tuple(f"{title} looks as it usually does" for title in calm)
 
 
 def not_checked(walk: Walk) -> tuple[str, ...]:
-    """What could not be checked, with the reason, in the order of the walk."""
-    blind = [(place, stop.health.unchecked) for place, stop in walk.items() if stop.health.unchecked]
-    return tuple(f"{title(place)}: {why}" for place, why in blind)
+    """What could not be checked, with the reason, in the order of the walk; and what makes the walk itself unsure."""
+    blind = [f"{title(p)}: {stop.health.unchecked}" for p, stop in walk.items() if stop.health.unchecked]
+    left_out = [f"{title(p)}: {text}" for p, stop in walk.items() for text in stop.health.caveats]
+    beyond = sorted({title(a) for stop in walk.values() for a in stop.onto if a not in walk})
+    further = (
+        [f"{len(beyond)} places further up, from {beyond[0]} on: the walk ends after {len(walk)}"] if beyond else []
+    )
+    round_ = circles(walk)
+    circle = [f"which of {', '.join(round_)} comes first: they get data from one another in a circle"] if round_ else []
+    return (*blind, *left_out, *further, *circle)
 
 
-def fits(change: Change, anomaly: Anomaly) -> bool:
-    """Not made before the last good run was written: the first run with it was the first bad one.
-
-    A change is dated by the start of its run and data by the end of theirs, so that with back-to-back runs the two
-    times are the same.
-    """
-    return anomaly.healthy_until is None or change.ts >= anomaly.healthy_until
+def chart(place: Place, anomaly: Anomaly) -> tuple[Chart, ...]:
+    """The figure that is off, run by run, with a mark where it began."""
+    trace = anomaly.trace
+    if trace is None:
+        return ()
+    times, values = trace.times[-CHART_RUNS:], trace.shown[-CHART_RUNS:]
+    mark = next((index for index, time in enumerate(times) if time >= anomaly.onset), None)
+    name = f"{trace.name} of {title((place[0], anomaly.column))}"
+    return (Chart(title=name, values=tuple(float(v) for v in values), mark=mark),)

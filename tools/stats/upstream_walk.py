@@ -1,17 +1,23 @@
-"""The walk against the flow of data: from where a fault is felt to the most upstream place that is off."""
+"""The walk against the flow of data: from where a fault is felt to all that is off above it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.stats.dataset_health import Anomaly, Health, Kind, Series, columns_of, health
+from tools.stats.dataset_figures import Kind
+from tools.stats.dataset_health import Anomaly, Health, Series, columns_of, health
 from tools.stats.lineage_graph import LineageGraph, Place
 
-RANK: dict[Kind, int] = {"schema": 0, "nulls": 1, "volume": 2, "shift": 3}
+MOST_PLACES = 400
+RANK: dict[Kind, int] = {"schema": 0, "nulls": 1, "volume": 2, "freshness": 3, "shift": 4, "distribution": 5}
+_LOST: frozenset[Kind] = frozenset({"schema", "nulls", "volume", "freshness"})
+_MOVED: frozenset[Kind] = frozenset({"shift", "distribution"})
 MAY_CAUSE: dict[Kind, frozenset[Kind]] = {
     "schema": frozenset({"schema"}),
-    "nulls": frozenset({"schema", "nulls", "volume"}),
-    "volume": frozenset({"schema", "nulls", "volume"}),
-    "shift": frozenset({"schema", "nulls", "volume", "shift"}),
+    "nulls": _LOST,
+    "volume": _LOST,
+    "freshness": frozenset({"freshness"}),
+    "shift": frozenset(RANK),
+    "distribution": frozenset(RANK),
 }
 """What upstream can bring about an anomaly downstream: data that merely moved empties no column."""
 
@@ -29,59 +35,89 @@ Walk = dict[Place, Stop]
 
 
 def walk_up(start: Place, graph: LineageGraph, series_of: Callable[[str], Series]) -> Walk:
-    """Breadth first, through everything that is off or could not be checked; what is as usual ends its branch.
+    """Breadth first, through everything that is off, shows a hint, or could not be checked; what is as usual ends its
+    branch, but for the start: that something is wrong with it is why the walk is made.
 
-    `series_of` gives the runs of a dataset.
+    Where the column is not known, that of the same name is looked at, or else all of them: their values only where it
+    is values that are off at the start. `series_of` gives the runs of a dataset. Stops at 400 places; what is left then
+    stands in no `Stop`.
     """
     walk: Walk = {}
     queue = [start]
-    while queue:
+    moved = False
+    while queue and len(walk) < MOST_PLACES:
         place = queue.pop(0)
         if place in walk:
             continue
-        found = _health(series_of(place[0]), place, start[1])
-        ends = not found.unchecked and not found.anomalies
+        found = _health(series_of(place[0]), place, start[1], moved)
+        if place == start:
+            moved = start[1] is not None and all(a.kind in _MOVED for a in found.anomalies or found.hints)
+        ends = place != start and not (found.unchecked or found.anomalies or found.hints)
         onto = () if ends else tuple(graph.parents(place))
         walk[place] = Stop(place, found, onto)
         queue.extend(onto)
     return walk
 
 
-def _health(series: Series, place: Place, asked: str | None) -> Health:
-    """By the column where it is known; else by the column of the same name; else by the nulls of all of them."""
+def _health(series: Series, place: Place, asked: str | None, moved: bool) -> Health:
     known = columns_of(series)
     column = place[1] or (asked if asked in known else None)
     if column is None:
-        return health(series, known, judge_means=False)
-    return health(series, [column], judge_means=True)
+        return health(series, known, with_values=moved)
+    return health(series, [column], with_values=True)
 
 
 def relevant(walk: Walk, place: Place) -> Anomaly | None:
-    """The anomaly of a place that may have brought about the one at the start of the walk; structural ones first."""
-    start = next(iter(walk.values())).health.anomalies
-    wanted = MAY_CAUSE[min((a.kind for a in start), key=RANK.__getitem__)] if start else frozenset(RANK)
-    found = [a for a in walk[place].health.anomalies if a.kind in wanted]
-    return min(found, key=lambda a: (RANK[a.kind], a.onset, a.column or ""), default=None)
+    """The sure anomaly of a place that may have brought about the one at the start of the walk; structural ones
+    first."""
+    return _most_structural(walk[place].health.anomalies, _wanted(walk))
 
 
-def roots_of(walk: Walk) -> list[tuple[Place, Anomaly]]:
-    """The places that are off while nothing off lies above them that began as early; the likeliest first."""
-    off = {place: found for place in walk if (found := relevant(walk, place))}
-    roots = [
-        (place, found)
-        for place, found in off.items()
-        if not any(above in off and off[above].onset <= found.onset for above in _above(walk, place))
-    ]
-    return sorted(roots, key=lambda root: (RANK[root[1].kind], root[1].onset, root[0][0], root[0][1] or ""))
+def hint(walk: Walk, place: Place) -> Anomaly | None:
+    """The same of what is off or may be."""
+    found = walk[place].health
+    return _most_structural(found.anomalies or found.hints, _wanted(walk))
 
 
-def _above(walk: Walk, place: Place) -> set[Place]:
-    """All places that the walk reached from this one; a place above and below itself (a cycle) is not its own cause."""
+def possible(walk: Walk, place: Place) -> list[Anomaly]:
+    """All that is off or may be at a place and may have brought about the anomaly at the start."""
+    found, wanted = walk[place].health, _wanted(walk)
+    return [a for a in (*found.anomalies, *found.hints) if a.kind in wanted]
+
+
+def _wanted(walk: Walk) -> frozenset[Kind]:
+    felt = next(iter(walk.values())).health
+    start = felt.anomalies or felt.hints
+    return MAY_CAUSE[min((a.kind for a in start), key=RANK.__getitem__)] if start else frozenset(RANK)
+
+
+def _most_structural(anomalies: tuple[Anomaly, ...], wanted: frozenset[Kind]) -> Anomaly | None:
+    found = [a for a in anomalies if a.kind in wanted]
+    return min(found, key=lambda a: (RANK[a.kind], a.onset, a.column or "", -a.z), default=None)
+
+
+def ancestors(walk: Walk) -> dict[Place, frozenset[Place]]:
+    """For each place all that the walk reached from it; what lies above and below it at once (a circle) is left out,
+    for nothing is its own cause, and so are other columns of its own dataset."""
+    reached = {place: _reached(walk, place) for place in walk}
+    return {
+        place: frozenset(a for a in above if a[0] != place[0] and place not in reached[a])
+        for place, above in reached.items()
+    }
+
+
+def circles(walk: Walk) -> list[str]:
+    """The datasets that get data from themselves by way of others, sorted."""
+    reached = {place: _reached(walk, place) for place in walk}
+    return sorted({p[0] for p, above in reached.items() if any(a[0] != p[0] and p in reached[a] for a in above)})
+
+
+def _reached(walk: Walk, place: Place) -> set[Place]:
     seen: set[Place] = set()
-    queue = list(walk[place].onto)
+    queue = [above for above in walk[place].onto if above in walk]
     while queue:
         above = queue.pop()
         if above not in seen:
             seen.add(above)
-            queue.extend(walk[above].onto)
-    return {above for above in seen if above[0] != place[0] and place not in walk[above].onto}
+            queue.extend(a for a in walk[above].onto if a in walk)
+    return seen

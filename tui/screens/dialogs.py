@@ -78,6 +78,7 @@ page up, down    scroll the evidence
 tab              between the trail and the choices
 
 s                the snapshots of the models, and their checks
+l                the lineage that was walked, place by place
 a, r             approve or refuse the plan, with a reason
 u                undo an action that was carried out
 n                write a note into the record

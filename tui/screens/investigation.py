@@ -16,6 +16,7 @@ from assistant.wire import AnswerBody, ApproveBody, NoteBody, Plan, RefuseBody, 
 from tui.client import POLL_S, Client, ClientError
 from tui.messages import ChoiceMade, StepSelected
 from tui.screens.dialogs import ConfirmDialog, HelpDialog, ReasonDialog
+from tui.screens.lineage import LineageDialog
 from tui.screens.snapshots import SnapshotsDialog
 from tui.walk import Walk
 from tui.widgets.banner import Banner
@@ -40,6 +41,7 @@ class InvestigationScreen(Screen[None]):
         Binding("k", "look(-1)", "Earlier"),
         Binding("j", "look(1)", "Later"),
         Binding("s", "snapshots", "Snapshots"),
+        Binding("l", "lineage", "Lineage"),
         Binding("n", "note", "Note", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
@@ -157,6 +159,10 @@ class InvestigationScreen(Screen[None]):
         if self._walk is not None:
             self.app.push_screen(SnapshotsDialog(self._client, self._walk.view.alert))
 
+    def action_lineage(self) -> None:
+        if self._walk is not None and self._walk.lineage:
+            self.app.push_screen(LineageDialog(self._walk.lineage))
+
     def action_help(self) -> None:
         self.app.push_screen(HelpDialog())
 
@@ -218,6 +224,8 @@ class InvestigationScreen(Screen[None]):
             return view is not None and view.plan is not None
         if action == "why":
             return view is not None and view.question is not None
+        if action == "lineage":
+            return self._walk is not None and bool(self._walk.lineage)
         if action == "undo":
             return view is not None and view.can_undo is not None
         return True
