@@ -33,6 +33,8 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.isolation_places
 	$(VENV)/bin/python -m tests.benchmarks.isolation_wide
 	$(VENV)/bin/python -m tests.benchmarks.mix_shift
+	$(VENV)/bin/python -m tests.benchmarks.sampler
+	$(VENV)/bin/python -m tests.benchmarks.profile
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_load
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_diff
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_faults

@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> Litestar:
         settings.factories,
         settings.orchestrators,
         settings.pipelines,
+        settings.cluster,
     )
     bell = Bell()
     driver = Driver(workspace.log, workspace.ports, library, tools, _now, on_event=lambda e: bell.ring(e.investigation))

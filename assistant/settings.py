@@ -65,6 +65,10 @@ class Settings(BaseModel):
         Field(description="keys of which one is needed to send telemetry; without any, only this machine may send"),
     ] = ()
     mlflow: Annotated[Tracking | None, Field(description="how the MLflow server with training runs is reached")] = None
+    cluster: Annotated[
+        str | None,
+        Field(pattern=r"^(tcp|tls)://\S+:\d+$", description="the scheduler of a Dask cluster that heavy work runs on"),
+    ] = None
     at_once: Annotated[int, Field(ge=1, le=64, description="how many investigations are walked at the same time")] = 4
 
     @field_validator("orchestrators")

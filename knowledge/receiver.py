@@ -5,6 +5,7 @@ every reason, before anything of it is stored.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -54,11 +55,12 @@ class Receiver:
         samples: RecentSamples,
         alerts: Alerts,
         baseline: timedelta,
+        heavy: Executor | None = None,
     ) -> None:
         self._metrics, self._models, self.openlineage = metrics, models, LineageIntake(lineage)
         self._training, self._pipelines, self._alerts, self._baseline = training, pipelines, alerts, baseline
         self._samples = samples
-        self._collector = Collector(profiles, samples, self._categorical, self._stable)
+        self._collector = Collector(profiles, samples, self._categorical, self._stable, heavy)
         self._on_new_snapshot: Callable[[Snapshot], None] | None = None
 
     def watch_snapshots(self, on_new: Callable[[Snapshot], None] | None) -> None:

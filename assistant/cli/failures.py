@@ -13,6 +13,7 @@ from assistant.planner.library import UnknownPlaybook
 from assistant.planner.playbook import FaultyPlaybook
 from assistant.settings import SettingsError
 from knowledge.catalogue import CatalogueFault
+from knowledge.executor import NoCluster
 from knowledge.store import StoreError
 from tools.registry import UnknownTool
 
@@ -25,7 +26,7 @@ class Failure(click.ClickException):
     exit_code = FAILURE
 
 
-_FORESEEN = (StoreError, CatalogueFault, FaultyPlaybook, UnknownPlaybook, UnknownTool)
+_FORESEEN = (StoreError, NoCluster, CatalogueFault, FaultyPlaybook, UnknownPlaybook, UnknownTool)
 """Errors from below whose messages are written for the user."""
 
 

@@ -11,6 +11,7 @@ else with the first `LATEST` samples of the model: made of these rows, and what 
 import contextlib
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -42,7 +43,8 @@ def _none(_: str) -> Collection[str]:
 class Collector:
     """Folds samples into `profiles`, and keeps the newest as `rows`.
 
-    `categorical` gives the categorical features of a model, and `stable` its snapshots that were declared stable.
+    `categorical` gives the categorical features of a model, and `stable` its snapshots that were declared stable. Large
+    batches are summed up on `heavy`.
     """
 
     def __init__(
@@ -51,9 +53,10 @@ class Collector:
         rows: RecentSamples | None = None,
         categorical: Callable[[str], Collection[str]] = _none,
         stable: Callable[[str], Collection[str]] = _none,
+        heavy: Executor | None = None,
     ) -> None:
         self._profiles, self._rows = profiles, rows
-        self._categorical, self._stable = categorical, stable
+        self._categorical, self._stable, self._heavy = categorical, stable, heavy
         self._untried: dict[str, int] = {}
         self._lock = threading.Lock()  # a baseline must not be replaced while samples are folded onto it
 
@@ -146,7 +149,7 @@ class Collector:
             fresh = batch.rows(~np.isin(batch.prints, seen))
             if not len(fresh.ts):
                 return before
-            return _joined([*before, *_fold_hours(model, fresh, known)])
+            return _joined([*before, *_fold_hours(model, fresh, known, self._heavy)])
 
         self._profiles.update(model, day, change)
 
@@ -159,13 +162,13 @@ def _basis(column: Floats, stable: NDArray[np.bool_]) -> Floats:
     return best if len(best) >= ENOUGH else column[begun] if begun.sum() >= LATEST else column[:0]
 
 
-def _fold_hours(model: str, batch: Batch, known: Mapping[str, Baseline]) -> list[Folded]:
+def _fold_hours(model: str, batch: Batch, known: Mapping[str, Baseline], heavy: Executor | None) -> list[Folded]:
     hours, hour = np.unique(batch.ts // _HOUR_S, return_inverse=True)
     snapshots, snapshot = np.unique(batch.snapshot, return_inverse=True)
     codes, group = np.unique(hour * len(snapshots) + snapshot, return_inverse=True)
     order = np.lexsort((batch.prints, group))  # floating sums must not depend on the order of the batch
     keys = [(_hour(int(hours[c // len(snapshots)])), str(snapshots[c % len(snapshots)])) for c in codes]
-    profiles = summarised(model, keys, group[order], batch.features, batch.columns[order], known)
+    profiles = summarised(model, keys, group[order], batch.features, batch.columns[order], known, heavy)
     prints = np.split(batch.prints[order], np.cumsum([p.rows for p in profiles])[:-1])
     return [Folded(profile, seen) for profile, seen in zip(profiles, prints, strict=True)]
 

@@ -1,6 +1,7 @@
 """Profiles made again from the rows that are kept, for when what they lie on is settled."""
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,8 @@ from knowledge.sample_tables import FEATURE, PRINT, is_list
 from knowledge.telemetry.batches import floats
 from tools.records import Window
 from tools.stats.profile import PREDICTION, Floats, Profile, summarise
+
+_LARGE = 1 << 20
 
 
 class RowsAreGone(Exception):
@@ -67,8 +70,9 @@ def summarised(
     features: tuple[str, ...],
     columns: Floats,
     known: Mapping[str, Baseline],
+    heavy: Executor | None = None,
 ) -> list[Profile]:
-    """Profiles on a baseline; see `summarise`."""
+    """Profiles on a baseline; see `summarise`. `heavy` is used for what is large enough to be worth it."""
     edges = np.stack([known[feature].edges for feature in features])
     words = {f: vocabulary for f in features if (vocabulary := known[f].vocabulary) is not None}
-    return summarise(model, keys, groups, features, columns, edges, words)
+    return summarise(model, keys, groups, features, columns, edges, words, heavy if columns.size >= _LARGE else None)

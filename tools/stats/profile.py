@@ -1,6 +1,7 @@
 """Profiles: what samples become. Additive summaries per feature that merge exactly, in a fixed order."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -9,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.records import Window
+from tools.stats.one_pass import COUNTED, SUMMED, sum_up
 from tools.stats.value_counts import ValueCounts, Vocabulary, count_values, merge_values
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+
+_SHARE = 128
+"""So many features are one piece of work for an executor."""
 
 PREDICTION = "prediction"
 """The name under which the model's prediction stands, after its features."""
@@ -92,15 +97,17 @@ def summarise(
     keys: Sequence[tuple[Window, str]],
     groups: Counts,
     features: tuple[str, ...],
-    columns: Floats,
+    columns: NDArray[Any],
     edges: Floats,
     vocabularies: Mapping[str, Vocabulary] | None = None,
+    executor: Executor | None = None,
 ) -> list[Profile]:
     """One profile for each (window, snapshot) of `keys`, in their order.
 
-    `groups` int64[n] places each row under a key; `columns` float64[n, F] holds the features and the prediction last;
+    `groups` int64[n] places each row under a key; `columns` [n, F], float32 or float64, holds the features and the
+    prediction last;
     `edges` float64[F, B-1] is what `baseline_edges` gave; values are counted of features with a vocabulary. Sums
-    run over the rows in their order.
+    run over the rows in their order, feature by feature, so that an `executor` changes no bit.
     Raises ValueError where the shapes do not fit.
     """
     if columns.shape != (len(groups), len(features)) or len(edges) != len(features) or features[-1:] != (PREDICTION,):
@@ -109,11 +116,9 @@ def summarise(
             f"features do not fit samples of shape {columns.shape}"
         )
     rows = np.bincount(groups, minlength=len(keys))
-    sums = [
-        _column_sums(column, columns[:, -1], groups, len(keys), inner)
-        for column, inner in zip(columns.T, edges, strict=True)
-    ]
-    stacked = {name: np.stack([s[name] for s in sums], axis=1) for name in sums[0]}
+    in_groups = np.argsort(groups, kind="stable")
+    bounds = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(rows)])
+    stacked = _stacked(columns, in_groups, bounds, edges, executor)
     words = {f: v for f, v in (vocabularies or {}).items() if f in features}
     return [
         Profile(
@@ -130,33 +135,36 @@ def summarise(
     ]
 
 
-def _column_sums(x: Floats, prediction: Floats, groups: Counts, size: int, edges: Floats) -> dict[str, NDArray[Any]]:
-    """What a profile holds of one feature, each with one row per group."""
-    finite = np.isfinite(x)
-    g, values = groups[finite], x[finite]
-    both = finite & np.isfinite(prediction)
-    bins = len(edges) + 1
-    place = g * bins + (np.searchsorted(edges, values, side="left") if not np.isnan(edges[0]) else 0)
-    minimum, maximum = np.full(size, np.inf), np.full(size, -np.inf)
-    np.minimum.at(minimum, g, values)
-    np.maximum.at(maximum, g, values)
-    with np.errstate(over="ignore", invalid="ignore"):  # beyond 1e154 a square is Inf, and says so in the profile
-        return {
-            "count": np.bincount(g, minlength=size),
-            "nulls": np.bincount(groups[np.isnan(x)], minlength=size),
-            "nonfinite": np.bincount(groups[np.isinf(x)], minlength=size),
-            "total": np.bincount(g, values, size),
-            "total2": np.bincount(g, values * values, size),
-            "minimum": minimum,
-            "maximum": maximum,
-            "pairs": np.bincount(groups[both], minlength=size),
-            "cross": np.bincount(groups[both], x[both] * prediction[both], size),
-            "pair_total": np.bincount(groups[both], x[both], size),
-            "pair_total2": np.bincount(groups[both], x[both] ** 2, size),
-            "pair_prediction": np.bincount(groups[both], prediction[both], size),
-            "pair_prediction2": np.bincount(groups[both], prediction[both] ** 2, size),
-            "histogram": np.bincount(place, minlength=size * bins).reshape(size, bins),
-        }
+def _stacked(
+    columns: NDArray[Any], order: Counts, bounds: Counts, edges: Floats, executor: Executor | None
+) -> dict[str, NDArray[Any]]:
+    """What profiles hold of the samples, name → [G, F, …]; on an executor a share of the features at a time."""
+    kind = columns.dtype if columns.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    table = np.ascontiguousarray(columns, dtype=kind)
+    prediction = table[:, -1].astype(np.float64)
+    if executor is None:
+        parts = [sum_up(table, prediction, order, bounds, edges, 0)]
+    else:
+        firsts = range(0, len(edges), _SHARE)
+        shared = isinstance(executor, ThreadPoolExecutor)  # others are sent their columns alone
+        waiting = [
+            executor.submit(
+                sum_up,
+                table if shared else np.ascontiguousarray(table[:, first : first + _SHARE]),
+                prediction,
+                order,
+                bounds,
+                edges[first : first + _SHARE],
+                first if shared else 0,
+            )
+            for first in firsts
+        ]
+        parts = [one.result() for one in waiting]
+    found: dict[str, NDArray[Any]] = {
+        name: np.concatenate([part.fields[name] for part in parts], axis=1) for name in parts[0].fields
+    }
+    found["histogram"] = np.concatenate([part.histogram for part in parts], axis=1)
+    return found
 
 
 def empty(model: str, snapshot: str, window: Window, features: tuple[str, ...], edges: Floats) -> Profile:
@@ -193,8 +201,7 @@ def merge(left: Profile, right: Profile) -> Profile:
         )
 
 
-COUNTS = ("count", "nulls", "nonfinite", "pairs")
-SUMS = ("total", "total2", "cross", "pair_total", "pair_total2", "pair_prediction", "pair_prediction2")
+COUNTS, SUMS = COUNTED, SUMMED
 ADDITIVE = (*COUNTS, *SUMS)
 
 
