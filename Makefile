@@ -17,7 +17,7 @@ test: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/hawkeye playbook check
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 acceptance: $(READY)
 	$(VENV)/bin/pytest tests/acceptance

@@ -223,7 +223,7 @@ def endless(depth: int) -> Json:
     return inside
 
 
-BARE: Json = {"target": "", "inputs": [], "outputs": []}
+BARE: Json = {"target": "torch.ops.aten.relu.default", "inputs": [], "outputs": []}
 LOOKS_OUT: Json = {"name": "self", "arg": ref("linear"), "kind": 1}
 BIG = {"as_ints": [10**15]}  # more than can be addressed, however freely the system promises memory
 
@@ -245,6 +245,7 @@ REFUSED_WHEN_READ: dict[str, Lie] = {
     "size is true": Lie(tensor(sizes=[{"as_int": True}] * 2), "as_int"),
     "empty and huge": Lie(tensor(sizes=[{"as_int": 0}, {"as_int": 2**62}]), "other sizes are too large"),
     "not a number": Lie(tensor(storage_offset={"as_int": float("nan")}), "NaN is no number of JSON"),
+    "an operator without a name": Lie(node(1, target=""), "no plain name"),
     "an operator that cannot be shown": Lie(node(1, target="torch.ops.aten.\ud800relu.default"), "no plain name"),
     "three sizes": Lie(tensor(sizes=[{"as_int": 1}] * 3), "3 sizes and 2 strides"),
     "complex weight": Lie(tensor(dtype=9), "not supported"),
@@ -344,7 +345,6 @@ REFUSED_OPERATORS = (
     "math.factorial",
     "os.system",
     "#namespace:name",
-    "",
 )
 
 REFUSED_WHEN_MADE_READY: dict[str, Lie] = {
