@@ -9,13 +9,14 @@ from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
-from assistant.api import intake, investigations, pipelines, samples, snapshots, training
+from assistant.api import intake, investigations, pipelines, snapshots, training
 from assistant.api.bell import Bell
 from assistant.api.desk import Desk
 from assistant.api.lineage import lineage_routes
 from assistant.api.lineage_desk import LineageDesk
 from assistant.api.pipeline_desk import PipelineDesk
 from assistant.api.problems import as_problem
+from assistant.api.samples import sample_routes
 from assistant.api.snapshot_desk import SnapshotDesk
 from assistant.api.tools import tool_routes
 from assistant.api.training_desk import TrainingDesk
@@ -70,8 +71,8 @@ def create_app(settings: Settings) -> Litestar:
             checker.close()
             workspace.close()
 
-    routes = [*intake.ROUTES, *samples.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
-    routes += lineage_routes(settings.api_keys)
+    routes = [*intake.ROUTES, *investigations.ROUTES, *snapshots.ROUTES, *pipelines.ROUTES]
+    routes += [*sample_routes(settings.api_keys), *lineage_routes(settings.api_keys)]
     routes += training.ROUTES
     routes += tool_routes(tools.values(), workspace.ports)
     return Litestar(

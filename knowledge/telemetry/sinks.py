@@ -56,12 +56,14 @@ class ParquetFolder:
 
 
 class HttpApi:
-    """The assistant's API at `url`, for example http://127.0.0.1:8765."""
+    """The assistant's API at `url`, for example http://127.0.0.1:8765. `key` is one of its `api_keys`, where it has
+    any."""
 
-    def __init__(self, url: str, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 30.0, key: str | None = None) -> None:
         if not url.startswith(("http://", "https://")):
             raise ValueError(f"the assistant's address begins with http:// or https://, and is {url!r}")
         self._url, self._timeout_s = url.rstrip("/") + "/api/v1/samples", timeout_s
+        self._headers = {"Content-Type": PARQUET} | ({"Authorization": f"Bearer {key}"} if key else {})
 
     def send(self, rows: Rows) -> Mapping[str, int]:
         """The rows that the assistant refuses, by reason. Raises `OSError` where it does not answer now, and
@@ -69,7 +71,7 @@ class HttpApi:
         body = io.BytesIO()
         _write(rows, body)
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-            self._url, data=body.getvalue(), headers={"Content-Type": PARQUET}, method="POST"
+            self._url, data=body.getvalue(), headers=self._headers, method="POST"
         )
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310

@@ -32,7 +32,10 @@ class Filler:
         self._broken: dict[str, int] = {}
 
     def fill(self, tensor: InputTensor) -> np.ndarray:
-        """float64, rows first (of a bag: all ids, their weights, or where each row's begin). Raises `UnfitRows`."""
+        """float64, rows first (of a bag: all ids, their weights, or where each row's begin). Raises `UnfitRows`.
+
+        An input without columns, as a model has that takes categories but was built with none, stays empty.
+        """
         columns = [column for column in self._program.columns if column.input == tensor.name]
         bag = next((column for column in self._program.columns if tensor.name == column.offsets), None)
         if bag is not None:
@@ -46,6 +49,8 @@ class Filler:
             return self._whole(tensor, columns[0].feature, ids[~np.isnan(ids)])
         if not tensor.sizes:
             return self._alone(tensor, columns)
+        if 0 in tensor.sizes[1:]:
+            return np.empty((len(self._samples), *(size or 0 for size in tensor.sizes[1:])))
         if columns and columns[0].kind == "sequence":
             return self._whole(tensor, columns[0].feature, self._sequence(tensor, columns[0], tensor.sizes[1:]))
         if columns and len(tensor.sizes) > 2:

@@ -1,18 +1,13 @@
 """The routes of the lineage over the real application: events come in, the graph is walked by hand."""
 
 import asyncio
-import contextlib
 import gzip
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from assistant.app import create_app
 from assistant.wire import (
     EventsTaken,
     EventTaken,
@@ -27,11 +22,8 @@ from assistant.wire import (
     Neighbourhood,
 )
 from knowledge import lineage_intake
-from tests.assistant import small
 from tests.assistant.api.client import Api, problem
 from tests.knowledge.lineage_events import at, dataset, event, rows, version
-
-KEY = "a-key-of-the-platform"
 
 
 async def get(api: Api, path: str, **query: Any) -> httpx.Response:
@@ -163,43 +155,6 @@ async def test_a_question_that_makes_no_sense_is_refused(api: Api) -> None:
     for path, query, status, told in refused:
         found = problem(await get(api, path, **query), status)
         assert told in found.detail + "".join(found.errors), path
-
-
-@contextlib.asynccontextmanager
-async def served(folder: Path, keys: tuple[str, ...], client: tuple[str, int]) -> AsyncIterator[httpx.AsyncClient]:
-    """The application with these keys, spoken to from this address."""
-    settings = small.settings(folder).model_copy(update={"api_keys": tuple(map(SecretStr, keys))})
-    app = create_app(settings)
-    transport = httpx.ASGITransport(app=app, client=client)  # type: ignore[arg-type]
-    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://test/api/v1") as http:
-        yield http
-
-
-async def test_with_keys_one_of_them_is_needed(tmp_path: Path) -> None:
-    wrong: tuple[dict[str, str], ...] = (
-        {},
-        {"authorization": "Bearer wrong"},
-        {"authorization": f"Basic {KEY}"},
-        {"authorization": "Bearer"},
-    )
-    async with served(tmp_path, ("another-key-of-ours", KEY), ("10.0.0.7", 5)) as http:
-        for path, body in (("/lineage", event(0, "r")), ("/lineage/batch", [event(0, "r")])):
-            for header in wrong:
-                answer = await http.post(path, json=body, headers=header)
-                problem(answer, 401)
-                assert answer.headers["www-authenticate"] == "Bearer"
-                assert KEY not in answer.text
-            answer = await http.post(path, json=body, headers={"authorization": f"Bearer {KEY}"})
-            assert answer.status_code == 200
-        assert (await http.get("/lineage/nodes")).json()["total"] == 1, "reading stays open"
-
-
-@pytest.mark.parametrize(
-    ("host", "status"), [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.9", 200), ("10.0.0.7", 401), ("?", 401)]
-)
-async def test_without_keys_only_this_machine_may_send(tmp_path: Path, host: str, status: int) -> None:
-    async with served(tmp_path, (), (host, 5)) as http:
-        assert (await http.post("/lineage", json=event(0, "r"))).status_code == status
 
 
 async def test_events_at_the_same_time_are_all_stored(api: Api) -> None:

@@ -31,6 +31,8 @@ from tools.records import Window
 
 AT = datetime(2013, 5, 4, 10, 0, tzinfo=UTC)
 WINDOW = Window(start=AT, end=AT + timedelta(hours=1))
+KEY = "a-key-of-the-platform"
+KEYED = {"authorization": f"Bearer {KEY}"}
 
 
 def table(rows: int = 20, /, **columns: Any) -> pa.Table:
@@ -219,7 +221,7 @@ def test_what_was_acknowledged_outlives_a_kill_and_a_repeated_batch_counts_once(
 @contextmanager
 def _server(folder: Path) -> Iterator[tuple[str, int]]:
     """The address and process of a server that is killed at the end."""
-    variables = os.environ | environment(folder) | {"PYTHONUNBUFFERED": "1"}
+    variables = os.environ | environment(folder) | {"PYTHONUNBUFFERED": "1", "HAWKEYE_API_KEYS": KEY}
     with subprocess.Popen(
         [*COMMAND, "serve", "--port", "0"], stdout=subprocess.PIPE, text=True, env=variables
     ) as server:
@@ -233,9 +235,9 @@ def _server(folder: Path) -> Iterator[tuple[str, int]]:
 
 
 def _exchange(address: str, life: int) -> None:
-    with httpx.Client(base_url=address + "/api/v1", timeout=30) as http:
+    with httpx.Client(base_url=address + "/api/v1", headers=KEYED, timeout=30) as http:
         http.post("/snapshots", json={"snapshot": "dcn/1", "model": "dcn", "published_at": AT.isoformat()})
-        sampler = Sampler("dcn", ["price"], HttpApi(address), share=1.0)
+        sampler = Sampler("dcn", ["price"], HttpApi(address, key=KEY), share=1.0)
         for n in range(5):
             sampler.record(f"s{life}-{n}", "dcn/1", np.array([0.5]), 0.5, ts=AT.timestamp() + n)
         assert sampler.close().sent == 5
@@ -246,7 +248,7 @@ def _exchange(address: str, life: int) -> None:
 def _stream_until_killed(address: str, pid: int) -> list[float]:
     """Batches of 20 samples, each of a price of its own; the prices of those that were acknowledged."""
     acknowledged: list[float] = []
-    with httpx.Client(base_url=address + "/api/v1", timeout=30) as http:
+    with httpx.Client(base_url=address + "/api/v1", headers=KEYED, timeout=30) as http:
         killer = threading.Thread(target=_kill_after, args=(acknowledged, pid))
         killer.start()
         try:

@@ -74,6 +74,13 @@ def test_nothing_to_run_on(given_rows: Samples, reason: str) -> None:
         to_rows(PLAIN, given_rows)
 
 
+def test_an_input_without_columns_stays_empty() -> None:
+    none = replace(PLAIN, inputs=(PLAIN.inputs[0], InputTensor("ids", "int64", (None, 0))), columns=DENSE)
+    rows = to_rows(none, samples(a=[1.0, 2.0], b=[3.0, 4.0]))
+    assert [tuple(value.shape) for value in rows.inputs] == [(2, 2), (2, 0)]
+    assert rows.caveats == ()
+
+
 def test_a_column_that_is_not_described_is_refused() -> None:
     with pytest.raises(UnfitRows, match="'dense'"):
         to_rows(replace(PLAIN, columns=(*DENSE[:1], *IDS)), samples(a=[1.0], c=[1]))
