@@ -18,8 +18,8 @@ DEPLOYMENT = "train_badge_dcn/nightly"
 USER, PASSWORD = "hawkeye", "only-on-this-machine"
 START_S = 180.0
 EVERY_S = 15
-# The process that serves a deployment is told of a cancellation by an event, and now and then misses it. Then the server
-# ends the run after CANCELLED_S, and its process is still there and in the way of the next: it looks for itself.
+# The process that serves a deployment is told of a cancellation by an event, and now and then misses it. Then the
+# server ends the run after CANCELLED_S, and its process is still there and in the way of the next: it looks for itself.
 CANCELLED_S = 60
 _FLOW = f"""
 import time
