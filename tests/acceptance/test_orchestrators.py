@@ -1,4 +1,4 @@
-"""From an alert to a paused pipeline on a real Airflow and a real Prefect, and back; nothing in between is a stand-in.
+"""From an alert to a paused pipeline on a real Airflow, Prefect and Dagster, and back; nothing is a stand-in.
 
 A world with a broken upstream join stands in the data folder of a real `hawkeye serve`, whose settings say where the
 training pipeline runs. Prometheus sees the share, its rule fires, Alertmanager delivers the alert; where these two are
@@ -23,7 +23,8 @@ from assistant.cli.score import is_correct
 from assistant.wire import AuditPage, InvestigationView, Plan, Status
 from knowledge.drills.world import World, build
 from tests.acceptance.servers import alerting
-from tests.acceptance.servers.airflow import EVERY_S, Airflow, airflow
+from tests.acceptance.servers.airflow import Airflow, airflow
+from tests.acceptance.servers.dagster import dagster
 from tests.acceptance.servers.orchestrator import RealOrchestrator
 from tests.acceptance.servers.prefect import prefect
 from tests.acceptance.servers.processes import running, until
@@ -32,6 +33,7 @@ from tests.assistant.cli.command import COMMAND
 ORCHESTRATORS: dict[str, Callable[[Path], AbstractContextManager[RealOrchestrator]]] = {
     "airflow": airflow,
     "prefect": prefect,
+    "dagster": dagster,
 }
 PIPELINE, OWNER = "train_badge_dcn", "ranking on-call"
 SECRET = "HAWKEYE_TEST_ORCHESTRATOR"
@@ -106,13 +108,13 @@ def serving(folder: Path, world: World, real: RealOrchestrator | None = None) ->
 
 
 def _settings(real: RealOrchestrator) -> str:
+    known = f'user = "{real.user}"\n' if real.user else ""
+    known += f'secret_variable = "{SECRET}"\n' if real.secret else ""
     return f"""
 [orchestrators.{real.kind}]
 kind = "{real.kind}"
 url = "{real.url}"
-user = "{real.user}"
-secret_variable = "{SECRET}"
-
+{known}
 [pipelines.{PIPELINE}]
 orchestrator = "{real.kind}"
 orchestrator_id = "{real.pipeline}"
@@ -180,7 +182,7 @@ def test_from_the_alert_to_the_paused_pipeline_and_back(name: str, world: World,
         verdict = bot.walked(investigation).summary.verdict
         assert verdict is not None
         assert is_correct(world.truth, verdict), verdict
-        time.sleep(EVERY_S + 5)
+        time.sleep(real.every_s + 5)
         assert {seen.run for seen in real.runs()} == set(ended), "no run has started since"
 
         view = bot.say(investigation, "undo", plan_hash=pause.plan_hash, actor="kim", reason="the join is repaired")

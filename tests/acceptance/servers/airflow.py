@@ -51,13 +51,10 @@ class Airflow:
     kind: str = "airflow"
     user: str | None = USER
     secret: str | None = PASSWORD
+    every_s: int = EVERY_S
 
     def paused(self) -> bool:
         return bool(self._get("")["is_paused"])
-
-    def pause_by_hand(self, paused: bool) -> None:
-        body, query = {"is_paused": paused}, {"update_mask": "is_paused"}
-        self.http.patch(f"/api/v2/dags/{DAG}", params=query, json=body).raise_for_status()
 
     def runs(self) -> list[Seen]:
         found = self._get("/dagRuns", order_by="run_after")["dag_runs"]

@@ -55,13 +55,10 @@ class Prefect:
     kind: str = "prefect"
     user: str | None = USER
     secret: str | None = PASSWORD
+    every_s: int = EVERY_S
 
     def paused(self) -> bool:
         return bool(self._deployment()["paused"])
-
-    def pause_by_hand(self, paused: bool) -> None:
-        what = "pause_deployment" if paused else "resume_deployment"
-        self.http.post(f"/api/deployments/{self._deployment()['id']}/{what}").raise_for_status()
 
     def runs(self) -> list[Seen]:
         """Those that have begun; what is only planned is none."""
