@@ -99,7 +99,15 @@ def dagster(folder: Path) -> Iterator[Dagster]:
         "PATH": f"{commands}:{os.environ['PATH']}",
     }
     with ExitStack() as stack:
-        web = [commands / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-w", "workspace.yaml"]
+        web: list[str | Path] = [
+            commands / "dagster-webserver",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-w",
+            "workspace.yaml",
+        ]
         stack.enter_context(running(web, folder / "webserver.log", variables, folder))
         http = stack.enter_context(httpx.Client(base_url=url, timeout=30))
         found = Dagster(url, http)
