@@ -159,6 +159,8 @@ def test_from_the_alert_to_the_paused_pipeline_and_back(name: str, world: World,
         real = stack.enter_context(ORCHESTRATORS[name](tmp_path / "server"))
         bot = stack.enter_context(serving(tmp_path, world, real))
         _is_listed(bot, real)
+        if isinstance(real, Airflow):
+            real.sends_lineage_to(str(bot.http.base_url).removesuffix("/api/v1/"))
         stack.enter_context(delivered(tmp_path, world, bot))
         investigation = bot.opened()
 
@@ -191,7 +193,14 @@ def test_from_the_alert_to_the_paused_pipeline_and_back(name: str, world: World,
         until(lambda: {seen.run for seen in real.runs()} - set(ended) or None, "a new run starts", PATIENCE_S)
         if isinstance(real, Airflow):
             assert real.orders() == ["patch_dag", "patch_dag_run", "patch_dag"], "each was ordered once"
+            until(lambda: _jobs(bot, real.pipeline) or None, "the new run is in the lineage", PATIENCE_S)
         _is_audited(bot, investigation)
+
+
+def _jobs(bot: Bot, part: str) -> list[str]:
+    """The jobs of the lineage with this in their name."""
+    found = bot.get("/lineage/nodes", contains=part)["nodes"]
+    return [node["node"] for node in found if node["kind"] == "job"]
 
 
 def _is_listed(bot: Bot, real: RealOrchestrator) -> None:

@@ -18,6 +18,7 @@ DAG = "train_badge_dcn_nightly"
 USER, PASSWORD = "hawkeye", "only-on-this-machine"
 START_S = 180.0
 EVERY_S = 15
+_LINEAGE = "openlineage.yml"
 _DAG = f'''
 from datetime import datetime, timedelta
 
@@ -47,11 +48,16 @@ class Airflow:
 
     url: str
     http: httpx.Client
+    lineage: Path
     pipeline: str = DAG
     kind: str = "airflow"
     user: str | None = USER
     secret: str | None = PASSWORD
     every_s: int = EVERY_S
+
+    def sends_lineage_to(self, url: str) -> None:
+        """Runs that start from now on tell this OpenLineage receiver."""
+        self.lineage.write_text(f"transport: {{type: http, url: {url}}}\n")
 
     def paused(self) -> bool:
         return bool(self._get("")["is_paused"])
@@ -75,7 +81,7 @@ class Airflow:
 @contextmanager
 def airflow(folder: Path) -> Iterator[Airflow]:
     """Installed, migrated, started, and with a run in flight. Skips where it cannot be installed."""
-    commands = environment("airflow", "apache-airflow==3.3.2")
+    commands = environment("airflow", "apache-airflow==3.3.2", "apache-airflow-providers-openlineage==2.20.3")
     (folder / "dags").mkdir()
     (folder / "dags" / "train.py").write_text(_DAG)
     (folder / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
@@ -98,7 +104,7 @@ def airflow(folder: Path) -> Iterator[Airflow]:
             until(is_up, f"Airflow's {part} answers", START_S)  # a task that finds no API server fails at once
         headers = {"Authorization": f"Bearer {_token(url)}"}
         http = stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=30))
-        found = Airflow(url, http)
+        found = Airflow(url, http, folder / _LINEAGE)
         until(lambda: any(run.status == "running" for run in found.runs()) or None, "a run is in flight", START_S)
         yield found
 
@@ -122,6 +128,7 @@ def _settings(folder: Path, port: int) -> dict[str, str]:
         "API_AUTH__JWT_SECRET": "only-on-this-machine-and-only-in-this-test-which-ends-soon-after-it-has-begun",
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "USAGE_DATA_COLLECTION__ENABLED": "False",
+        "OPENLINEAGE__CONFIG_PATH": str(folder / _LINEAGE),
     }
     return {"AIRFLOW_HOME": str(folder), **{f"AIRFLOW__{name}": value for name, value in told.items()}}
 
