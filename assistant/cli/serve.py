@@ -33,7 +33,8 @@ def serve(host: str | None, port: int | None, data: Path | None) -> None:
 def listen(host: str, port: int) -> socket.socket:
     """A bound socket. It is bound here and not by uvicorn, so that a taken port is a message and port 0 gets a name."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # asyncio sends small answers at once only on sockets that say that they are TCP; others wait 40 ms for an ACK.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -1,12 +1,15 @@
+import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import httpx
 
+from assistant.cli.serve import listen
 from assistant.wire import EventPage, Health, InvestigationView
 from tests.assistant import small
 from tests.assistant.cli.command import COMMAND, environment
@@ -51,3 +54,23 @@ def _exchange(http: httpx.Client) -> None:
         f"/investigations/{investigation}/answers", json={"step": "launch", "choice": "yes", "actor": "kim"}
     )
     assert answered.status_code == 200
+
+
+def test_small_answers_do_not_wait_for_an_acknowledgement() -> None:
+    """Without TCP_NODELAY on what is accepted, every answer takes 40 ms more."""
+
+    async def accepted_at_once() -> int:
+        told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            told.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with listen("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(connected, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                found = await told
+                writer.close()
+                return found
+
+    assert asyncio.run(accepted_at_once())
