@@ -279,7 +279,8 @@ class MetricCurve(Record):
 class Confusion(Record):
     """What a model answered on held-out rows: `counts[i][j]` of label i were given label j.
 
-    For two labels, the second is answered where the prediction is at least `threshold`.
+    Of two labels, the second is answered where the prediction is at least `threshold`; of more, the prediction is the
+    answered label itself where all labels are numbers, else its place in `labels`, from 0.
     """
 
     labels: tuple[str, ...] = Field(min_length=2, max_length=50)

@@ -54,14 +54,15 @@ def compared(labels: Sequence[str], trained: Floats, served: Floats, effects: tu
     ours, theirs = trained / effects[0], served / effects[1]
     if min(ours.sum(), theirs.sum()) < 10:
         return None
-    numbers = _numbers(labels)
+    numbers = as_numbers(labels)
     if numbers is not None and len(labels) > 2:
         order = np.argsort(numbers)
         return _by_rank(ours[order], theirs[order])
     return _by_chi_square(labels, ours, theirs)
 
 
-def _numbers(labels: Sequence[str]) -> Floats | None:
+def as_numbers(labels: Sequence[str]) -> Floats | None:
+    """Labels as float64[L]; None where one of them is no finite number."""
     try:
         found = np.array([float(label) for label in labels])
     except ValueError:

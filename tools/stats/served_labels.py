@@ -6,11 +6,12 @@ import numpy as np
 
 from tools.evidence import Estimate, Evidence, Source, SourceKind
 from tools.records import Confusion, Cube, TrainingRun, Window
-from tools.stats.label_drift import Drift, compared, design_effect, from_predictions
-from tools.stats.outcome import MAX_Q
+from tools.stats.label_drift import Drift, as_numbers, compared, design_effect, from_predictions
 from tools.stats.profile import Floats
 
 _DAY_S = 86_400
+_MAX_P = 0.01
+_MOST_ANSWERED = 0.99
 _ENOUGH_LABELS = 30
 RARE = 100
 """A label with fewer rows than this is hardly learned, however many rows the others have."""
@@ -37,7 +38,7 @@ def drift_of(run: TrainingRun, served: Cube, window: Window, positive: str | Non
 
 def is_drift(drift: Drift | None) -> bool | None:
     """Whether the labels have drifted; None where that is not known."""
-    return drift.large and drift.p_value <= MAX_Q if drift else None
+    return drift.large and drift.p_value <= _MAX_P if drift else None
 
 
 def evidence_of(drift: Drift, run: TrainingRun, product: str, window: Window) -> Evidence:
@@ -100,10 +101,23 @@ def _by_day(served: Cube, labels: Sequence[str], positive: str | None) -> tuple[
 
 
 def _by_answers(confusion: Confusion, trained: Mapping[str, int], predictions: Floats, effect: float) -> Drift | None:
-    """Of two labels alone: one prediction cannot say which of more was answered."""
-    known = predictions[np.isfinite(predictions)]
-    if len(confusion.labels) != 2 or set(confusion.labels) != set(trained) or not len(known):
+    answered = _answered(confusion, predictions[np.isfinite(predictions)])
+    if set(confusion.labels) != set(trained) or answered is None:
         return None
-    second = float((known >= confusion.threshold).sum())
     counts = np.array([float(trained[label]) for label in confusion.labels])
-    return from_predictions(confusion, counts, np.array([len(known) - second, second]), effect)
+    return from_predictions(confusion, counts, answered, effect)
+
+
+def _answered(confusion: Confusion, known: Floats) -> Floats | None:
+    """How often each label was answered, float64[L]: of two by the threshold, of more by their numbers (see
+    `Confusion`). None where the predictions are no such numbers: of scores, one cannot say which of many was answered.
+    """
+    if not len(known):
+        return None
+    if len(confusion.labels) == 2:
+        second = float((known >= confusion.threshold).sum())
+        return np.array([len(known) - second, second])
+    numbers = as_numbers(confusion.labels)
+    told = numbers if numbers is not None else np.arange(len(confusion.labels))
+    counted = (known[:, None] == told).sum(axis=0).astype(np.float64)
+    return counted if counted.sum() >= _MOST_ANSWERED * len(known) else None

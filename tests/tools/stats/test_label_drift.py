@@ -64,3 +64,40 @@ def test_a_model_that_cannot_tell_labels_apart_says_nothing() -> None:
 
 def test_next_to_nothing_says_nothing() -> None:
     assert compared(["0", "1"], np.array([5.0, 1]), np.array([100.0, 50]), (1.0, 1.0)) is None
+
+
+FOUR = Confusion(
+    labels=("a", "b", "c", "d"),
+    counts=((800, 100, 60, 40), (50, 400, 30, 20), (20, 40, 220, 20), (15, 15, 20, 150)),
+)
+GIVEN = np.array(FOUR.counts) / np.sum(FOUR.counts, axis=1, keepdims=True)
+USUAL = np.array([0.5, 0.25, 0.15, 0.1])
+
+
+def test_the_shares_of_four_labels_are_read_off_the_answers() -> None:
+    served, rng = np.array([0.3, 0.25, 0.15, 0.3]), np.random.default_rng(3)
+    found = from_predictions(FOUR, 10_000 * USUAL, rng.multinomial(8000, served @ GIVEN).astype(float), 1.0)
+    assert found is not None
+    assert found.large
+    assert found.p_value < 1e-4
+    assert abs(found.size) == pytest.approx(0.2, abs=0.04)
+    assert "'a'" in found.says or "'d'" in found.says
+
+
+def test_the_interval_of_a_share_holds_it_as_often_as_it_says_and_the_unchanged_are_not_accused() -> None:
+    rng, held, accused = np.random.default_rng(4), 0, 0
+    for _ in range(60):
+        seen = np.stack([rng.multinomial(sum(row), given) for row, given in zip(FOUR.counts, GIVEN, strict=True)])
+        confusion = Confusion(labels=FOUR.labels, counts=tuple(tuple(int(n) for n in row) for row in seen))
+        found = from_predictions(confusion, 10_000 * USUAL, rng.multinomial(3000, USUAL @ GIVEN).astype(float), 1.0)
+        assert found is not None
+        held += found.low <= 0.0 <= found.high  # of the label that moved most: the hardest of the four
+        accused += found.large and found.p_value < 0.01
+    assert held >= 48
+    assert accused <= 2
+
+
+def test_two_of_four_labels_that_are_answered_alike_are_refused() -> None:
+    alike = ((800, 100, 60, 40), (50, 400, 30, 20), (20, 40, 120, 120), (13, 27, 81, 79))
+    confusion = Confusion(labels=FOUR.labels, counts=alike)
+    assert from_predictions(confusion, 10_000 * USUAL, np.array([900.0, 500, 300, 300]), 1.0) is None
