@@ -2,9 +2,8 @@
 
 100,000 samples of 1,000 float32 features are summed up on 256 quantiles, all fields of a profile. `x_floor` is the
 time on one thread in units of `np.sum` over the same matrix, `speedup_2_threads` what a second thread gains, and
-`peak_over_matrix` the largest memory of a process that does nothing else, beyond what it had before it, in units of the
-`peak_over_matrix` the largest memory of a process that does nothing else, beyond what it had before, in units of the
-last.
+`peak_over_matrix` the largest memory of a process that does nothing else, beyond what it had before it made the matrix,
+in units of the matrix. `ns_per_value` is the time for each value at 200, 1,000 and 5,000 features.
 """
 
 import json

@@ -16,7 +16,7 @@ from tools.stats.value_counts import ValueCounts, Vocabulary, count_values, merg
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-_SHARE = 128
+_SHARE = 512
 """So many features are one piece of work for an executor."""
 
 PREDICTION = "prediction"

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tools.stats.bin_table import bin_table
+from tools.stats.eight_rows import WIDEST
 from tools.stats.one_pass import COUNTED, SUMMED, sum_up
 from tools.stats.profile import baseline_edges
 
@@ -28,6 +30,7 @@ def columns(kind: type[np.floating[Any]]) -> NDArray[Any]:
         -np.exp(rng.normal(0, 6, N)),
         np.where(rng.random(N) < 0.5, -0.0, 0.0),
         np.full(N, np.inf),
+        np.where(rng.random(N) < 0.5, 1000 + rng.standard_normal(N) * 1e-2, rng.uniform(-1e30, 1e30, N)),
     ]
     table = np.stack(found, axis=1).astype(kind)
     table[:5] = [[np.nan], [np.inf], [-np.inf], [1e30], [-1e30]]
@@ -42,13 +45,31 @@ def test_every_sum_has_the_bits_that_numpy_gives(kind: type[np.floating[Any]], b
     edges = baseline_edges(table[baseline].astype(np.float64), bins)
     prediction = rng.random(N)
     prediction[[7, 9]] = np.nan, np.inf
-    groups = rng.integers(0, 3, N)
+    groups = rng.choice(3, N, p=[0.02, 0.3, 0.68])  # the last one fills more than a block
     order, sizes = np.argsort(groups, kind="stable"), np.bincount(groups)
     found = sum_up(table, prediction, order, np.concatenate([[0], np.cumsum(sizes)]), edges, 0)
     for f in range(table.shape[1]):
         for name, values in expected(table[:, f].astype(np.float64), prediction, groups, edges[f]).items():
             mine = found.histogram[:, f] if name == "histogram" else found.fields[name][:, f]
             np.testing.assert_array_equal(mine, values, err_msg=f"{name} of column {f}")
+
+
+def test_features_beyond_a_tile_and_a_piece_of_the_features_are_summed_as_if_alone() -> None:
+    table = np.random.default_rng(2).standard_normal((11, WIDEST + 6), dtype=np.float32)
+    edges, prediction = baseline_edges(table.astype(np.float64), 8), np.zeros(11)
+    order, bounds = np.arange(11)[::-1].copy(), np.array([0, 0, 11])
+    whole = sum_up(table, prediction, order, bounds, edges, 0)
+    for f in (0, WIDEST - 1, WIDEST, WIDEST + 5):
+        alone = sum_up(table, prediction, order, bounds, edges[f : f + 1], f)
+        np.testing.assert_array_equal(whole.histogram[:, f], alone.histogram[:, 0])
+        np.testing.assert_array_equal(whole.histogram[:, f].sum(axis=1), [0, 11])
+        for name, values in whole.fields.items():
+            np.testing.assert_array_equal(values[:, f], alone.fields[name][:, 0], err_msg=name)
+
+
+def test_edges_that_crowd_in_one_place_are_searched() -> None:
+    edges = baseline_edges(columns(np.float32).astype(np.float64))
+    assert bin_table(edges, np.dtype(np.float32)).searched.tolist() == [False] * 12 + [True]
 
 
 def expected(
