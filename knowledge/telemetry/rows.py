@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SETTLE_S = 1.0
+_PIECE = 500
+"""For so many values at a time numpy lets no other thread run, which a request would then wait for."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,20 @@ class Buffer:
         self.taken = 0
         self.written = np.zeros(rows, dtype=bool)
         self.ts = np.empty(rows)
-        self.features = np.zeros((rows, width), dtype=np.float32)
+        self.features = np.full((rows, width), 0.0, dtype=np.float32)  # written, so that no request meets a new page
+        self._cells = self.features.reshape(-1).data
         self.prediction = np.empty(rows)
         self.texts: list[tuple[str, str, tuple[str, ...]]] = [("", "", ())] * rows
+
+    def put(self, place: int, row: NDArray[np.generic]) -> None:
+        """Copy numbers [F] to a place, without a moment at which another thread could take over."""
+        width = len(row)
+        if row.dtype == np.float32:
+            self._cells[place * width : (place + 1) * width] = row.data
+            return
+        target = self.features[place]
+        for at in range(0, width, _PIECE):
+            target[at : at + _PIECE] = row[at : at + _PIECE]
 
     def clear(self) -> None:
         """Give all places back."""

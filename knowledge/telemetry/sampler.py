@@ -138,7 +138,7 @@ class Sampler:
         finally:
             self._place.release()
         buffer.texts[place] = texts
-        buffer.features[place] = row
+        buffer.put(place, row)
         buffer.prediction[place] = p
         buffer.ts[place] = time.time() if ts is None else ts
         buffer.written[place] = True

@@ -1,8 +1,9 @@
 """What sampling costs a serving process: `python -m tests.benchmarks.sampler`.
 
 A vector of 1,000 floats is recorded, with all and with 1% kept, while the sink writes Parquet and drops none.
-Prints one JSON line last: `us_per_prediction` with every one kept (the worst case), `us_at_1_percent`, and
-`x_copy`, the worst case in units of one copy of the vector by numpy in the same run.
+Prints one JSON line last: `us_per_prediction` with every one kept (the worst case), `us_float64` the same where the
+vector is float64, `us_at_1_percent`, and `x_copy`, the worst case in units of one copy of the vector by numpy in the
+same run.
 """
 
 import json
@@ -23,16 +24,19 @@ def main() -> None:
     """Measure, alternating, and print."""
     row, target = np.random.default_rng(0).random(WIDTH).astype(np.float32), np.empty(WIDTH, dtype=np.float32)
     ids = [f"request-{number}" for number in range(CALLS)]
-    all_of_them, some, copies = [], [], []
+    wide = row.astype(np.float64)
+    all_of_them, all_wide, some, copies = [], [], [], []
     for _ in range(ROUNDS):
         copies.append(_per_call(lambda _: np.copyto(target, row), ids))
         seconds, counts = _sampled(1.0, row, ids)
         all_of_them.append(seconds)
+        all_wide.append(_sampled(1.0, wide, ids)[0])
         some.append(_sampled(0.01, row, ids)[0])
         print(f"every one: {1e6 * seconds:.2f} µs, {counts.sent} sent, {counts.dropped} dropped")
     worst = float(np.median(all_of_them))
     figures = {
         "us_per_prediction": round(1e6 * worst, 2),
+        "us_float64": round(1e6 * float(np.median(all_wide)), 2),
         "us_at_1_percent": round(1e6 * float(np.median(some)), 2),
         "x_copy": round(worst / float(np.median(copies)), 1),
     }

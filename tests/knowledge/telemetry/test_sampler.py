@@ -61,6 +61,18 @@ def test_what_is_recorded_arrives_once_and_whole() -> None:
     assert (row.ts[place], row.prediction[place], row.snapshot[place]) == (1007.0, 0.25, "m/1")
 
 
+@pytest.mark.parametrize("kind", ["f4", ">f4", "f8", "i8", "u1", "?"])
+@pytest.mark.parametrize("stride", [1, -3])
+def test_numbers_of_every_type_and_stride_arrive_as_they_are(kind: str, stride: int) -> None:
+    wide, sink = np.arange(3 * 1201).astype(kind)[::stride], Kept()
+    sampler = Sampler("m", [f"f{place}" for place in range(len(wide))], sink, share=1.0, rows=2)
+    for number in range(3):
+        sampler.record(f"r{number}", "m/1", wide, 0.25)
+    assert sampler.close().sent == 3
+    for batch in sink.batches:
+        np.testing.assert_array_equal(batch.features, np.tile(wide.astype(np.float32), (len(batch), 1)))
+
+
 def test_the_same_requests_are_kept_by_every_model_and_process() -> None:
     kept = []
     for model in ("m", "other"):
