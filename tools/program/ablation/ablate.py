@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 FIRST_BLOCK = 8
 MOST_VARIANTS = 512
 SOME_ROWS = 8
-BLOCK_BYTES = 32 << 20
-"""About the largest tensor of a block: larger ones leave the cache, smaller ones are many."""
+BLOCK_BYTES = 4 << 20
+"""About the largest tensor of a block: larger ones leave the cache, and their memory is had anew each time; smaller
+ones are many."""
 ALIKE = 1e-6
 """How far a block may be from a full run, relative to the largest prediction (and at least to 1)."""
 
@@ -72,7 +73,6 @@ class _Ablator:
         self._interpreter = self._reference.interpreter
         self._output = self._choose_output()
         self._by_row = not self._interpreter.random and self._rows_stand_alone()
-        self._engine = Engine(self._reference, rules=self._by_row)
         self._weights: dict[str, set[Weight]] = {}
         self._anew: list[str] = []
 
@@ -80,13 +80,14 @@ class _Ablator:
         import torch
 
         features = [one for one in self._features if chosen is None or one.name in chosen]
+        engine = Engine(self._reference, rules=self._by_row, variants=len(features))
         predictions = self._numbers(self._reference.frame[self._reference.layout.places[self._output]])
         differences = torch.zeros(len(features), *predictions.shape, dtype=predictions.dtype)
         groups: dict[object, list[int]] = {}
         for place, one in enumerate(features):
             groups.setdefault(signature(one, self._batch), []).append(place)
         for places in groups.values():
-            for part, changed in self._group([features[place] for place in places]):
+            for part, changed in self._group(engine, [features[place] for place in places]):
                 at = torch.tensor([places[number] for number in part])
                 differences[at] = predictions - changed
         return Ablation(
@@ -97,7 +98,7 @@ class _Ablator:
             notes=self._notes(),
         )
 
-    def _group(self, features: Sequence[Feature]) -> "Iterator[tuple[range, Tensor]]":
+    def _group(self, engine: Engine, features: Sequence[Feature]) -> "Iterator[tuple[range, Tensor]]":
         """Ranges of the features and the predictions without each of them, [V, rows, width].
 
         The last feature of the first block is run in full as well: where the two differ, all are.
@@ -107,7 +108,7 @@ class _Ablator:
         while done < len(features):
             part = range(done, min(done + size, len(features)))
             some = [features[number] for number in part]
-            block = self._block(some)
+            block = self._block(engine, some)
             if block is None and most > 1:
                 most = size = 1
                 continue
@@ -119,13 +120,13 @@ class _Ablator:
             done, proven = part.stop, True
             size = int(np.clip(BLOCK_BYTES * len(some) // max(block.bytes, 1), 1, most))
 
-    def _block(self, features: Sequence[Feature]) -> Block | None:
+    def _block(self, engine: Engine, features: Sequence[Feature]) -> Block | None:
         """The features taken away side by side; None where they have to be run one by one, or in full."""
         if self._interpreter.random or self._interpreter.writes:
             return None
         states = with_states(features, self._batch, self._reference)
         try:
-            block = self._engine.run(len(features), states)
+            block = engine.run(len(features), states)
         except (NotByRow, *FAILURES):
             return None
         for number, feature in enumerate(features):

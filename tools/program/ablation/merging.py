@@ -1,11 +1,11 @@
 """States carried along the moves of an operator, and put together where several meet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.program.ablation.states import Ints, Places, alike, chosen, gathered, on_device
+from tools.program.ablation.states import Ints, Places, alike, chosen, on_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,8 +21,11 @@ def moved(state: Places, to: Ints) -> Places | None:
     """
     if state.index.shape[1] == to.shape[1] == 1:
         alone = to[state.index[:, 0]]
-        state = chosen(state, alone[:, 0] != NOWHERE)
-        return Places(state.variants, alone[alone[:, 0] != NOWHERE], state.values) if len(state.variants) else None
+        there = alone[:, 0] != NOWHERE
+        if not there.any():
+            return None
+        state = chosen(state, there)
+        return Places(state.variants, alone[there], state.values)
     index = to[state.index]  # [V, m, copies]
     variants, count, copies = index.shape
     index = index.reshape(variants, count * copies)
@@ -65,10 +68,11 @@ def together(parts: Sequence[Places]) -> Places:
             values = values.index_select(0, on_device(order, values))
         return Places(variants[order], index, values)
     every = np.unique(variants)
-    return together([_for_all(part, every) for part in parts])
+    return together([for_all(part, every) for part in parts])
 
 
-def _for_all(part: Places, every: Ints) -> Places:
+def for_all(part: Places, every: Ints) -> Places:
+    """The same with all of these variants: `NOWHERE` is where those change a place that it did not have."""
     at = np.searchsorted(every, part.variants)
     count = part.index.shape[1]
     index = np.full((len(every), count), NOWHERE, dtype=np.int64)
@@ -78,14 +82,15 @@ def _for_all(part: Places, every: Ints) -> Places:
     return Places(every, index, values)
 
 
-def without_gaps(state: Places, plain: "Tensor") -> Places | None:
-    """Gaps filled with places that the variant does not change, at their plain values; None where it has too few."""
+def without_gaps(state: Places, width: int, held: "Callable[[Ints], Tensor]") -> Places | None:
+    """Gaps filled with other places of a row of `width`; None where there are too few. `held` says what is held at
+    places int64[V, m] by variants that do not change them."""
     import torch
 
     gaps = state.index == NOWHERE
     if not gaps.any():
         return state
-    width, count = plain[:1].numel(), state.index.shape[1]
+    count = state.index.shape[1]
     if count > width:
         return None
     used = np.zeros((len(state.variants), width), dtype=bool)
@@ -95,4 +100,4 @@ def without_gaps(state: Places, plain: "Tensor") -> Places | None:
     rank = np.cumsum(gaps, axis=1) - 1
     index = np.where(gaps, np.take_along_axis(free, np.maximum(rank, 0), axis=1), state.index)
     mask = on_device(gaps, state.values)[:, None, :]
-    return Places(state.variants, index, torch.where(mask, gathered(plain, index), state.values))
+    return Places(state.variants, index, torch.where(mask, held(index), state.values))

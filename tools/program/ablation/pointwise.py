@@ -40,14 +40,12 @@ NORM = "aten.batch_norm.default"
 
 def pointwise(reference: Reference, step: Step, touched: "Mapping[int, State]") -> Places | None:
     """The step's result at the places of what it reads; None where these differ, or the result has another shape."""
-    states = list(touched.values())
-    first = states[0]
-    if step.output is None or not isinstance(first, Places):
+    changed = {place: state for place, state in touched.items() if isinstance(state, Places)}
+    if step.output is None or len(changed) < len(touched):
         return None
-    for state in states[1:]:
-        if not isinstance(state, Places) or not np.array_equal(state.variants, first.variants):
-            return None
-        if not np.array_equal(state.index, first.index):
+    first, *others = changed.values()
+    for state in others:
+        if not np.array_equal(state.variants, first.variants) or not np.array_equal(state.index, first.index):
             return None
     plain = reference.frame[step.output]
     if any(reference.frame[place].shape != plain.shape for place in touched):
@@ -56,14 +54,17 @@ def pointwise(reference: Reference, step: Step, touched: "Mapping[int, State]") 
         return None
     frame = reference.layout.initial.copy()
     for place in step.reads:
-        changed, value = touched.get(place), reference.frame[place]
-        frame[place] = _at(reference, place, value, plain, first.index) if changed is None else changed.values
-        if frame[place] is None and value is not None:
-            return None
+        value = reference.frame[place]
+        if place in changed:
+            frame[place] = changed[place].values
+        else:
+            frame[place] = beside(reference, place, value, plain, first.index)
+            if frame[place] is None and value is not None:
+                return None
     return Places(first.variants, first.index, called(step, frame))
 
 
-def _at(reference: Reference, place: int, value: Any, plain: "Tensor", index: Ints) -> Any:
+def beside(reference: Reference, place: int, value: Any, plain: "Tensor", index: Ints) -> Any:
     """What stands beside the places in another operand, which is stretched to the shape of the result."""
     import torch
 

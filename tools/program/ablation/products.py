@@ -1,123 +1,19 @@
-"""Linear layers and batched products: only what the changed places contribute is computed anew."""
+"""Batched products: only the lines and columns that hold a changed place are computed anew."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tools.program.ablation.reference import Reference, called
-from tools.program.ablation.states import (
-    Ints,
-    Places,
-    State,
-    Whole,
-    alike,
-    as_whole,
-    chosen,
-    gathered,
-    on_device,
-    scattered,
-)
-from tools.program.graph import Ref
+from tools.program.ablation.linear import operands
+from tools.program.ablation.reference import Reference
+from tools.program.ablation.states import Ints, Places, State, gathered, on_device, scattered
 from tools.program.steps import Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LINEAR = {
-    "aten.linear.default": (0, 1, True),
-    "aten.addmm.default": (1, 2, False),
-    "aten.mm.default": (0, 1, False),
-    "aten.matmul.default": (0, 1, False),
-}
-"""Operator → places of the input and the matrix, and whether the matrix is [out, in]."""
 BATCHED = ("aten.bmm.default", "aten.matmul.default")
-MOST_CANCELLED = 8.0
-"""A difference this many times the size of the values that it is added to would cost them a digit: then the layer is
-computed anew."""
-
-
-def operands(step: Step, first: int, second: int) -> tuple[str, str] | None:
-    """The names of two operands, where both are values."""
-    if len(step.node.arguments) <= max(first, second):
-        return None
-    one, other = step.node.arguments[first], step.node.arguments[second]
-    return (one.name, other.name) if isinstance(one, Ref) and isinstance(other, Ref) else None
-
-
-class LinearRule:
-    """h' = h + (x' - x) W at the places that differ. Keeps each matrix as [in, out] for the blocks to come."""
-
-    def __init__(self, reference: Reference) -> None:
-        self._reference = reference
-        self._matrices: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def __call__(self, step: Step, touched: Mapping[int, State]) -> tuple[Whole, str, int] | None:
-        """The result, the name of the matrix, and the place of its input; None where the rule does not fit."""
-        reference = self._reference
-        first, second, transposed = LINEAR[step.node.operator]
-        names = operands(step, first, second)
-        if names is None or step.node.keywords or step.output is None:
-            return None
-        given, matrix = (reference.layout.places[name] for name in names)
-        state, value, weight = touched.get(given), reference.frame[given], reference.frame[matrix]
-        if len(touched) != 1 or not isinstance(state, Places) or value.dim() != 2 or weight.dim() != 2:
-            return None
-        if reference.grows[matrix] is not False or not value.is_floating_point():
-            return None
-        return self._result(step, state, value, self._prepared(matrix, weight, transposed)), names[1], given
-
-    def _prepared(self, place: int, weight: "Tensor", transposed: bool) -> tuple["Tensor", "Tensor"]:
-        """The matrix as [in, out], and the largest weight of each of its inputs."""
-        if place not in self._matrices:
-            matrix = weight.t().contiguous() if transposed else weight.contiguous()
-            self._matrices[place] = matrix, matrix.abs().amax(1)
-        return self._matrices[place]
-
-    def _result(self, step: Step, state: Places, value: "Tensor", prepared: tuple["Tensor", "Tensor"]) -> Whole:
-        import torch
-
-        matrix, largest = prepared
-        plain = self._reference.frame[step.output]  # type: ignore[index]
-        difference = state.values - gathered(value, state.index)
-        contributed = difference.abs().amax(1) * largest[on_device(state.index, value)]
-        limit = MOST_CANCELLED * plain.abs().nan_to_num(0.0, 0.0, 0.0).mean()
-        exact = (contributed.square().sum(1).sqrt() <= limit).cpu().numpy()  # False where anything is no number
-        if exact.all():
-            return Whole(state.variants, _added(plain, difference, state.index, matrix))
-        parts: list[Tensor] = []
-        sound = chosen(Places(state.variants, state.index, difference), exact) if exact.any() else None
-        if sound is not None:
-            parts.append(_added(plain, sound.values, sound.index, matrix).reshape(int(exact.sum()), *plain.shape))
-        parts.append(self._anew(step, chosen(state, ~exact), value).reshape(int((~exact).sum()), *plain.shape))
-        order = np.argsort(np.concatenate([np.flatnonzero(exact), np.flatnonzero(~exact)]))
-        result = torch.cat(parts).index_select(0, on_device(order, plain))
-        return Whole(state.variants, result.reshape(-1, plain.shape[1]))
-
-    def _anew(self, step: Step, state: Places, value: "Tensor") -> "Tensor":
-        reference = self._reference
-        frame = reference.layout.initial.copy()
-        for place in step.reads:
-            frame[place] = reference.frame[place]
-            if reference.frame[place] is value:
-                frame[place] = as_whole(state, value).values
-        result: Tensor = called(step, frame)
-        return result
-
-
-def _added(plain: "Tensor", difference: "Tensor", index: Ints, matrix: "Tensor") -> "Tensor":
-    """[V × rows, out]: the plain result and what the differences [V, rows, m] add to it."""
-    import torch
-
-    variants, rows, count = difference.shape
-    base = plain.expand(variants, *plain.shape)
-    if alike(index):
-        weights = matrix.index_select(0, on_device(index[0], matrix))
-        return torch.addmm(base.reshape(-1, plain.shape[1]), difference.reshape(variants * rows, count), weights)
-    weights = matrix.index_select(0, on_device(index.reshape(-1), matrix)).reshape(variants, count, -1)
-    if count == 1:
-        return torch.addcmul(plain, difference, weights).reshape(-1, plain.shape[1])
-    return torch.baddbmm(base, difference, weights).reshape(-1, plain.shape[1])
 
 
 def batched_product(reference: Reference, step: Step, touched: Mapping[int, State]) -> Places | None:

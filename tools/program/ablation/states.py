@@ -36,7 +36,47 @@ class Places:
     values: "Tensor"
 
 
-State = Whole | Places
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What each of k numbers adds to every place of a row: `matrix` [k, N], place by place times `scale` [rows, N] (or
+    [1, N]; None for one). The same in all variants."""
+
+    matrix: "Tensor"
+    scale: "Tensor | None"
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a variant adds: `amounts` [V, rows, k] of a basis."""
+
+    basis: Basis
+    amounts: "Tensor"
+
+    def written_out(self) -> "Tensor":
+        """[V, rows, N]."""
+        added = self.amounts @ self.basis.matrix
+        return added if self.basis.scale is None else added * self.basis.scale
+
+    def at(self, index: Ints) -> "Tensor":
+        """The same at the places int64[V, m] of each variant: [V, rows, m]."""
+        matrix, scale = self.basis.matrix, self.basis.scale
+        if alike(index):
+            added = self.amounts @ matrix.index_select(1, on_device(index[0], matrix))
+        else:
+            added = self.amounts @ matrix[:, on_device(index, matrix)].permute(1, 0, 2)
+        return added if scale is None else added * gathered(scale, index)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The plain value and what `spans` add to it, in all places; but at `places`, what stands there."""
+
+    variants: Ints
+    spans: tuple[Span, ...]
+    places: Places | None
+
+
+State = Whole | Places | Spread
 
 
 def on_device(index: Ints, like: "Tensor") -> "Tensor":
@@ -76,12 +116,17 @@ def as_whole(state: State, plain: "Tensor") -> Whole:
     """The same state with all of the value written out."""
     if isinstance(state, Whole):
         return state
-    width = plain[:1].numel()
-    whole = state.values if width == 1 else scattered(flat(plain), state.index, state.values)
+    if isinstance(state, Spread):
+        whole = flat(plain) + sum(span.written_out() for span in state.spans)
+        if state.places is not None:
+            whole = scattered(whole, state.places.index, state.places.values)
+    else:
+        width = plain[:1].numel()
+        whole = state.values if width == 1 else scattered(flat(plain), state.index, state.values)
     return Whole(state.variants, whole.reshape(len(state.variants) * len(plain), *plain.shape[1:]))
 
 
-def as_places(state: State, plain: "Tensor") -> Places:
+def as_places(state: Whole | Places, plain: "Tensor") -> Places:
     """The same state place by place."""
     if isinstance(state, Places):
         return state

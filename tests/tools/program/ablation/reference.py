@@ -19,3 +19,12 @@ def by_captum(
             places = (mask == number).expand_as(part[:1])[0]
             found[int(number)] = part[:, places].reshape(len(part), -1)[:, 0]
     return found
+
+
+def settled(module: nn.Module) -> nn.Module:
+    """In evaluation, with statistics of its own."""
+    with torch.no_grad():
+        for buffer in module.buffers():
+            if buffer.is_floating_point():
+                buffer.add_(torch.rand(buffer.shape) * 0.3)
+    return module.eval().requires_grad_(False)

@@ -17,7 +17,7 @@ from knowledge.pt2 import read_program
 from tests.models.dlrm import DLRM
 from tests.models.families import FAMILIES
 from tests.models.layers import tower
-from tests.tools.program.ablation.reference import by_captum
+from tests.tools.program.ablation.reference import by_captum, settled
 from tests.tools.program.exported import export
 from tools.program.ablation import ablate as engine
 from tools.program.ablation.ablate import Ablation, ablate
@@ -80,15 +80,6 @@ class Padded(nn.Module):
         return answer.squeeze(1)
 
 
-def settled(module: nn.Module) -> nn.Module:
-    """In evaluation, with statistics of its own."""
-    with torch.no_grad():
-        for buffer in module.buffers():
-            if buffer.is_floating_point():
-                buffer.add_(torch.rand(buffer.shape) * 0.3)
-    return module.eval().requires_grad_(False)
-
-
 def test_every_kind_of_input_is_taken_away_as_captum_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module = settled(EveryInput())
@@ -145,8 +136,8 @@ def in_full(program: Program, inputs: Sequence[Tensor], found: Ablation) -> Tens
     return torch.stack(differences)
 
 
-@pytest.mark.parametrize("name", ["AutoInt", "DCN-V2", "DIN", "DLRM", "every kind of input", "FM", "TabNet", "xDeepFM"])
-def test_models_of_the_literature_give_what_full_runs_give(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["every kind of input", "TabNet", "two towers"])
+def test_models_with_other_inputs_give_what_full_runs_give(name: str, tmp_path: Path) -> None:
     torch.manual_seed(2)
     family, generator = FAMILIES[name], torch.Generator().manual_seed(3)
     exported = export_proven(settled(family.make()), family.batch(6, generator), family.batch(9, generator))
