@@ -165,7 +165,8 @@ class Assertion(Record):
 class DatasetStatistics(Record):
     """Statistics of a dataset as one run of `job` told them; key (node, job, run).
 
-    `last_updated` is when the rows were last written, where the run says so.
+    `last_updated` is when the rows were last written, where the run says so. `left_out` is column → why figures of it
+    were not taken: they contradict the schema or the counts that came with them.
     """
 
     node: NodeId
@@ -177,6 +178,7 @@ class DatasetStatistics(Record):
     file_count: int | None = None
     last_updated: Utc | None = None
     columns: dict[str, ColumnStatistics] = {}
+    left_out: dict[str, str] = {}
     assertions: tuple[Assertion, ...] = ()
 
 

@@ -8,7 +8,7 @@ from knowledge.ingest import openlineage_event as wire
 from knowledge.ingest.openlineage_facets import LeftOut
 from tools.records import DatasetStatistics
 
-PARTS = ("quality", "moments", "volume", "assertions")
+PARTS = ("quality", "moments", "volume", "assertions", "left_out")
 """What is said together and replaced together, when a later event of the run says it anew."""
 _OF_TEXT = ("string", "varchar", "text", "char")
 _NUMERIC = ("mean", "min", "max", "variance", "quantiles", "histogram")
@@ -46,6 +46,7 @@ def told(node: str, written: bool, facets: wire.Facets) -> Iterator[Told | LeftO
         and {"row_count": volume.row_count, "size_bytes": volume.size, "file_count": volume.file_count},
         "assertions": checks and [check.model_dump() for check in checks.assertions],
     }
+    parts["left_out"] = judged.reasons or None
     yield Told(node, written, {name: part for name, part in parts.items() if part is not None})
     yield from judged.left_out()
 
@@ -62,7 +63,8 @@ def composed(parts: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("row_count", "size_bytes", "file_count", "last_updated")
     }
     columns = {name: {**metrics.get(name, {}), **moments.get(name, {})} for name in sorted({*metrics, *moments})}
-    return {**fields, "columns": columns, "assertions": parts.get("assertions", ())}
+    said = {"assertions": parts.get("assertions", ()), "left_out": parts.get("left_out", {})}
+    return {**fields, "columns": columns, **said}
 
 
 def without_figures(statistics: DatasetStatistics) -> DatasetStatistics:
@@ -89,13 +91,15 @@ def _said(column: wire.ColumnMetrics | wire.Moments) -> dict[str, Any]:
 
 
 class _Judged:
-    """Holds the columns of one dataset against its schema and its rows, and remembers what does not agree."""
+    """Holds the columns of one dataset against its schema and its rows, and remembers what does not agree: `reasons` by
+    column."""
 
     def __init__(self, node: str, facets: wire.Facets, rows: int | None) -> None:
         schema = facets.data_schema
         self._node, self._rows = node, rows
         self._types = {f.name.casefold(): (f.type or "").casefold() for f in schema.fields} if schema else {}
         self._faults: dict[str, list[str]] = {}
+        self.reasons: dict[str, str] = {}
 
     def columns(self, columns: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Those that can be, each without the figures that cannot be."""
@@ -109,16 +113,16 @@ class _Judged:
     def _column(self, name: str, said: dict[str, Any]) -> dict[str, Any] | None:
         kind = self._type(name)
         if kind is None:
-            self._fault("statistics of a column that the schema does not have", name)
+            self._fault(name, "statistics of a column that the schema does not have", name)
             return None
         if (over := self._over(said)) is not None:
-            self._fault("a count of a column is more than the rows", f"{name} {over} of {self._rows}")
+            self._fault(name, "a count of a column is more than the rows", f"{name} {over} of {self._rows}")
             return None
         if kind.startswith(_OF_TEXT) and (numbers := [figure for figure in _NUMERIC if figure in said]):
-            self._fault("numeric statistics of a column that the schema says is text", f"{name} ({kind})")
+            self._fault(name, "numeric statistics of a column that the schema says is text", f"{name} ({kind})")
             return {figure: value for figure, value in said.items() if figure not in numbers}
         if not _within(said):
-            self._fault("a mean is not between the minimum and the maximum", f"{name} mean {said['mean']}")
+            self._fault(name, "a mean is not between the minimum and the maximum", f"{name} mean {said['mean']}")
             return {figure: value for figure, value in said.items() if figure != "mean"}
         return said
 
@@ -137,7 +141,8 @@ class _Judged:
             counts["values in the histogram"] = sum(said["histogram"]["counts"])
         return next((f"{n} {what}" for what, n in counts.items() if n is not None and n > self._rows), None)
 
-    def _fault(self, reason: str, detail: str) -> None:
+    def _fault(self, column: str, reason: str, detail: str) -> None:
+        self.reasons[column] = reason
         self._faults.setdefault(reason, []).append(detail)
 
 

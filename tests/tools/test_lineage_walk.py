@@ -361,6 +361,16 @@ def test_figures_that_cannot_be_true_are_left_out_and_said() -> None:
     assert any("more nulls than rows" in line for line in found.not_checked)
 
 
+def test_statistics_that_the_declared_schema_contradicts_are_said() -> None:
+    ports = world(nulls_from("joined", "serving"))
+    why = "statistics of a column that the schema does not have"
+    ports.lineage.all_statistics[:] = [
+        s.model_copy(update={"columns": {}, "left_out": {"wind": why}}) if s.node == "clean" else s
+        for s in ports.lineage.all_statistics
+    ]
+    assert any("clean" in line and why in line for line in ask(ports).not_checked)
+
+
 def test_a_source_that_is_not_written_any_more_is_late() -> None:
     ports = world(nulls_from("joined", "serving"))
     ports.lineage.all_statistics[:] = [

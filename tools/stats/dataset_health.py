@@ -30,7 +30,8 @@ LEAST_COUNT = 0.5  # nulls expected in a run, for a column that never had any
 class Trace:
     """A figure of a dataset run by run, history first; float64[n] each. `z` is in scales of single runs, `mass` the
     figure's departure summed over rows, and `shown` the figure as a person reads it (see
-    `tools.stats.dataset_figures.Figure`). `window` is the time of the first run judged."""
+    `tools.stats.dataset_figures.Figure`). `window` is the time of the first run judged. `not_judged` says what moved in
+    a gap before it, which is taken as it is found."""
 
     name: str
     times: tuple[datetime, ...]
@@ -41,6 +42,7 @@ class Trace:
     z: Floats
     mass: Floats
     window: datetime
+    not_judged: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +125,10 @@ def health(series: Series, columns: Iterable[str], with_values: bool) -> Health:
     judged = _judged(series, names, with_values)
     gone = [anomaly for column in names if (anomaly := _gone(series, column))]
     found = [*late, *gone, *(j.anomaly for j in judged if j.anomaly)]
-    caveats = tuple(text for column in names if (text := _contradictions(series, column)))
+    caveats = (
+        *(text for column in names if (text := _contradictions(series, column))),
+        *(text for one in judged if (text := one.trace.not_judged)),
+    )
     if names and not found and not any(j.figure.column for j in judged) and not _idle(series):
         silent = f"its runs in the window say nothing of its column {', '.join(names[:3])}"
         return Health((), runs, history, "; ".join([*caveats, silent]))
@@ -189,10 +194,10 @@ def _trace(
     known = np.isfinite(figure.value)
     if (old & known).sum() < MIN_HISTORY or not (asked & known).any():
         return None
-    expected = usual(times, figure.value, old)
-    if figure.kind == "volume" and np.median(expected[asked]) < np.log1p(MIN_ROWS):
+    history = usual(times, figure.value, old)
+    if figure.kind == "volume" and np.median(history[asked]) < np.log1p(MIN_ROWS):
         return None
-    expected = _since_a_gap(figure, times, old, expected)
+    expected = _since_a_gap(figure, times, old, history)
     gap = figure.value - expected
     off = gap if figure.rows is None else _counted(figure.value * figure.rows, expected * figure.rows)
     past = off[old & known]
@@ -211,6 +216,7 @@ def _trace(
         z,
         mass,
         times[int(np.flatnonzero(asked)[0])],
+        _moved(figure, times, old, history) if expected is not history else None,
     )
 
 
@@ -234,6 +240,18 @@ def _since_a_gap(figure: Figure, times: tuple[datetime, ...], old: NDArray[np.bo
         return expected
     between = np.clip(figure.value, expected + min(moved, 0.0), expected + max(moved, 0.0))
     return np.where(old | np.isnan(figure.value), expected, between)
+
+
+def _moved(figure: Figure, times: tuple[datetime, ...], old: NDArray[np.bool_], history: Floats) -> str:
+    """What moved in the gap, in words: a fault that was there when the first run came back would look like this too."""
+    first = int(np.flatnonzero(~old & np.isfinite(figure.value))[0])
+    hours = (times[first] - times[int(np.flatnonzero(old)[-1])]).total_seconds() / 3600
+    value, usual_ = (float(figure.shown(values)[first]) for values in (figure.value, history))
+    of = f" of column {figure.column}" if figure.column else ""
+    return (
+        f"its {figure.name}{of} came back at {value:.4g} after {hours:.0f} hours without a run, where {usual_:.4g} was "
+        "usual before; whether that move is a fault is not judged, only what came after it"
+    )
 
 
 def _counted(seen: Floats, expected: Floats) -> Floats:
@@ -321,7 +339,7 @@ def _late(series: Series) -> Anomaly | None:
 
 def _contradictions(series: Series, column: str) -> str | None:
     runs = (*series.history, *series.recent)
-    reasons = [why for run in runs if (why := contradiction(run, column))]
+    reasons = [why for run in runs if (why := run.left_out.get(column) or contradiction(run, column))]
     if not reasons:
         return None
     return f"{len(reasons)} of {len(runs)} runs report {reasons[-1]} for its column {column}; they are left out"

@@ -229,6 +229,8 @@ def test_statistics_that_contradict_the_schema_or_the_counts_are_left_out() -> N
     read = with_facets({"schema": schema, "dataQualityMetrics": quality, "hawkeye_columnStatistics": moments})
     found = statistics(read).columns
     assert [*found] == ["ID", "name", "nested.part"]
+    assert {*statistics(read).left_out} == {"ID", "name", "elsewhere", "nested", "id"}
+    assert statistics(read).left_out["elsewhere"] == "statistics of a column that the schema does not have"
     assert (found["ID"].min, found["ID"].mean) == (1.0, None)
     assert (found["name"].null_count, found["name"].min) == (2, None)
     assert {part.reason: part.detail for part in read.left_out} == {

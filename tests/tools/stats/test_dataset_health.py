@@ -100,6 +100,9 @@ def test_what_moved_while_nobody_looked_is_no_news_and_what_moves_after_it_is() 
         window = Window(start=times[100], end=times[-1] + STEP)
         return health(split(statistics, window, Window(start=START, end=window.start)), ["c"], with_values=True)
 
-    assert not after_a_gap([14.0, 14.1, 13.9, 14.0, 14.1]).anomalies
+    moved = after_a_gap([14.0, 14.1, 13.9, 14.0, 14.1])
+    assert not moved.anomalies
+    assert [text for text in moved.caveats if "mean of column c came back at 14 after 20 hours" in text]
+    assert not after_a_gap([10.0, 10.1, 9.9, 10.0, 10.1]).caveats
     news = after_a_gap([14.0, 14.1, 20.0, 20.2, 19.9]).anomalies
     assert [a.kind for a in news] == ["shift"]
