@@ -49,7 +49,7 @@ _PARTITION_PROBLEMS: dict[Check, _PartitionProblem] = {
     "label_rate": "labels", "auc_before": "labels", "copied": "copied", "clock": "clock", "duplicates": "duplicates",
     "nulls": "nulls", "rows": "volume", "missing": "missing", "late": "late", "mean": "distribution",
     "spread": "distribution", "rank": "distribution", "shape": "distribution", "least": "distribution",
-    "most": "distribution", "distinct": "distribution",
+    "most": "distribution", "distinct": "distribution", "size": "distribution",
     "nulls_together": "nulls", "mean_together": "distribution", "spread_together": "distribution",
     "rank_together": "distribution", "shape_together": "distribution", "least_together": "distribution",
     "most_together": "distribution", "distinct_together": "distribution", "correlation_together": "association",

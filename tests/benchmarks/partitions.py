@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from tests.benchmarks.daily_partitions import FAULTS, MONDAY, Profiles, Stream
 from tests.tools.ports import InMemoryPorts
@@ -50,10 +51,19 @@ def main(streams: int, first: int) -> dict[str, Any]:
     return {
         "months": streams,
         "false_alarms_per_month": alarms / streams,
-        "found": {kind: round(count / planted, 3) for kind, count in found.items()},
+        "false_alarms_interval": [
+            round(float(stats.chi2.ppf(level, df)) / 2 / streams, 2) if df else 0.0
+            for level, df in ((0.025, 2 * alarms), (0.975, 2 * alarms + 2))
+        ],
+        "found": {kind: [round(count / planted, 3), *_interval(count, planted)] for kind, count in found.items()},
         "planted": planted,
         "seconds_per_partition": round(seconds / asked, 3),
     }
+
+
+def _interval(count: int, of: int) -> tuple[float, float]:
+    told = stats.binomtest(count, of).proportion_ci()
+    return round(float(told.low), 3), round(float(told.high), 3)
 
 
 def judged(days: list[PartitionRead]) -> Finding:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from tools.stats.curve_symptoms import SymptomName
 from tools.stats.partition_figures import Figure
@@ -16,15 +16,24 @@ Together = Literal[
 """The figure of the same name, over all columns of a partition at once."""
 Check = Against | Figure | Together | SymptomName | Literal["copied", "missing"]
 
-MAX_Q = 0.01
+
+Family = Literal["run", "partition", "together", "nulls", "size", "columns"]
+MAX_Q: dict[Family, float] = {
+    "run": 0.01, "partition": 0.06, "together": 0.003, "nulls": 0.01, "size": 0.01, "columns": 0.03,
+}  # fmt: skip
+"""The share of false discoveries in a family, before an effect must be large as well; the few figures of a whole
+partition have the largest smallest effects."""
 
 
-def family(outcome: "Outcome") -> Literal["run", "partition", "columns"]:
-    """What an outcome is corrected with: a single column's figure with those of all columns, and so on. Each of the
-    three families is held at one in a hundred."""
+def family(outcome: "Outcome") -> Family:
+    """What an outcome is corrected with: the nulls of a column with those of all columns, and so on."""
     if outcome.partition is None:
         return "run"
-    return "partition" if outcome.column is None or outcome.check == "label_share" else "columns"
+    if outcome.check in get_args(Together):
+        return "together"
+    if outcome.column is None or outcome.check == "label_share":
+        return "partition"
+    return outcome.check if outcome.check in ("nulls", "size") else "columns"
 
 
 @dataclass(frozen=True)
@@ -53,4 +62,4 @@ class Outcome:
 
     @property
     def found(self) -> bool:
-        return self.large and self.q_value <= MAX_Q
+        return self.large and self.q_value <= MAX_Q[family(self)]

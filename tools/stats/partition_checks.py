@@ -21,6 +21,7 @@ _RISES: frozenset[Figure] = frozenset({"nulls", "duplicates", "late"})
 _FALLS: frozenset[Figure] = frozenset({"association"})
 _EXACT = 1e-9
 _TOGETHER = math.log(1.5)
+_LEAST_PSI = 0.05  # what moved by less is nothing that a model would notice, however still it was before
 WORDS: dict[Figure, str] = {
     "nulls": "null shares", "distinct": "distinct values", "mean": "means", "spread": "deviations",
     "least": "smallest values", "most": "largest values", "rank": "ranks", "shape": "distributions",
@@ -77,7 +78,7 @@ def partition_outcomes(target: PartitionRead, past: Sequence[PartitionRead], ser
                 now,
                 now - usual - float(ahead.half[at]),
                 now - usual + float(ahead.half[at]),
-                float(ahead.p_value[at]) / (2 if figure in _RISES | _FALLS else 1),
+                _of_side(figure, now - usual, float(ahead.p_value[at])),
                 int(ahead.days[at]),
                 _matters(figure, usual, now),
                 tuple(history[-60:].tolist()),
@@ -87,6 +88,13 @@ def partition_outcomes(target: PartitionRead, past: Sequence[PartitionRead], ser
             )
         )
     return [*found, *_copied(target, past)]
+
+
+def _of_side(figure: Figure, effect: float, p: float) -> float:
+    """Half the two-sided p value of a figure that can go wrong in one direction only, or what is left of it."""
+    if figure not in _RISES | _FALLS:
+        return p
+    return p / 2 if (effect > 0) == (figure in _RISES) else 1 - p / 2
 
 
 def _start(partition: PartitionRead) -> float:
@@ -99,7 +107,7 @@ def _together(table: Figures, ahead: Ahead, name: str) -> list[Outcome]:
     found = []
     for figure in dict.fromkeys(table.figures):
         at = np.flatnonzero([f == figure and c is not None for f, c in zip(table.figures, table.columns, strict=True)])
-        if len(at) < 10 or figure == "label_share":
+        if len(at) < 10 or figure not in WORDS:
             continue
         z = ahead.z[:, at]
         counted = np.isfinite(z).sum(axis=1)
@@ -126,6 +134,8 @@ def _together(table: Figures, ahead: Ahead, name: str) -> list[Outcome]:
 def _matters(figure: Figure, usual: float, now: float) -> bool:
     scale, effect = SCALES[figure], now - usual
     if (figure in _RISES and effect < 0) or (figure in _FALLS and effect > 0):
+        return False
+    if figure == "shape" and now < math.log(_LEAST_PSI):
         return False
     return abs(effect) >= scale.least and (not scale.share or abs(_share(now) - _share(usual)) >= scale.share)
 
@@ -202,5 +212,7 @@ def _said(figure: Figure, column: str | None, usual: float, now: float) -> str:
             return (
                 f"the correlation of column {column} with the label is {math.tanh(now):.3f}, not {math.tanh(usual):.3f}"
             )
+        case "size":
+            return f"the values of column {column} are {times} as large as predicted"
         case "clock":
             return f"the times of column {column} are {more:+.1f} hours from where they usually lie in a partition"

@@ -12,10 +12,11 @@ import numpy as np
 from tools.records import ColumnStatistics, PartitionRead
 from tools.stats.drift import psi, ridits, shares
 from tools.stats.profile import Floats
+from tools.stats.robust_scale import deviations, medians
 
 Figure = Literal[
     "rows", "duplicates", "label_share", "association", "late", "nulls", "distinct", "mean", "spread", "least", "most",
-    "rank", "shape", "correlation", "clock",
+    "rank", "shape", "correlation", "clock", "size",
 ]  # fmt: skip
 
 
@@ -34,21 +35,22 @@ class Scale:
 
 
 SCALES: dict[Figure, Scale] = {
-    "rows": Scale(0.02, math.log(1.15), "log ratio"),
+    "rows": Scale(0.02, math.log(1.25), "log ratio"),
     "duplicates": Scale(0.01, 0.0, "arcsine of the root", 0.02),
-    "label_share": Scale(0.005, 0.0, "arcsine of the root", 0.02),
-    "association": Scale(0.02, 0.1, "ratio"),
-    "late": Scale(0.25, 2.0, "hours"),
-    "nulls": Scale(0.005, 0.0, "arcsine of the root", 0.03),
+    "label_share": Scale(0.005, 0.0, "arcsine of the root", 0.03),
+    "association": Scale(0.02, 0.12, "ratio"),
+    "late": Scale(0.25, 3.0, "hours"),
+    "nulls": Scale(0.005, 0.0, "arcsine of the root", 0.035),
     "distinct": Scale(0.02, math.log(1.5), "log ratio"),
-    "mean": Scale(0.01, 0.1, "deviations"),
-    "spread": Scale(0.01, math.log(1.15), "log ratio"),
+    "mean": Scale(0.01, 0.25, "deviations"),
+    "spread": Scale(0.01, math.log(1.25), "log ratio"),
     "least": Scale(0.05, 1.0, "deviations, asinh"),
     "most": Scale(0.05, 1.0, "deviations, asinh"),
-    "rank": Scale(0.005, 0.03, "chance to exceed a usual value"),
+    "rank": Scale(0.005, 0.07, "chance to exceed a usual value"),
     "shape": Scale(0.1, math.log(2), "log PSI"),
-    "correlation": Scale(0.01, 0.08, "Fisher z"),
+    "correlation": Scale(0.01, 0.1, "Fisher z"),
     "clock": Scale(0.1, 6.0, "hours"),
+    "size": Scale(0.05, math.log(30), "log ratio"),
 }
 
 
@@ -98,7 +100,7 @@ def _whole(partitions: Sequence[PartitionRead]) -> list[_Series]:
         )
     slope = _association(partitions)
     if slope is not None:
-        found.append(("association", None, slope, [1 / math.sqrt(max(n, 1.0)) for n in rows]))
+        found.append(("association", None, *slope))
     late = [_hours(p) for p in partitions]
     if any(math.isfinite(one) for one in late):
         found.append(("late", None, late, still))
@@ -114,9 +116,10 @@ def _labels(partitions: Sequence[PartitionRead]) -> list[str]:
     return sorted(total, key=lambda label: (-total[label], label))[1:21]
 
 
-def _association(partitions: Sequence[PartitionRead]) -> list[float] | None:
-    """How strongly the columns go with the label, in units of what is usual: the slope of a partition's correlations on
-    the usual ones, through zero. A label that is wrong at random in a share f of rows takes it to 1 - 2 f."""
+def _association(partitions: Sequence[PartitionRead]) -> tuple[list[float], list[float]] | None:
+    """How strongly the columns go with the label, in units of what is usual, and its standard error: the slope of a
+    partition's correlations on the usual ones, through zero, each weighted by how steady it is from day to day. A label
+    that is wrong at random in a share f of rows takes it to 1 - 2 f."""
     columns = sorted({c for p in partitions for c in p.label_correlations})
     if not columns:
         return None
@@ -126,13 +129,16 @@ def _association(partitions: Sequence[PartitionRead]) -> list[float] | None:
     usable = np.isfinite(before).sum(axis=0) >= 4
     if not usable.any():
         return None
-    usual = np.nanmedian(before[:, usable], axis=0)
+    usual, moves = medians(before[:, usable]), deviations(before[:, usable])
+    sampled = 1 / np.sqrt([max(p.rows, 1) for p in partitions])
+    weight = usual / np.hypot(moves, np.median(sampled)) ** 2
     known = np.isfinite(table[:, usable])
-    weight = np.where(known, usual**2, 0.0).sum(axis=1)
-    total = np.where(known, table[:, usable] * usual, 0.0).sum(axis=1)
-    strong = weight > 4 * known.sum(axis=1) / np.array([max(p.rows, 1) for p in partitions])
-    slope: list[float] = np.divide(total, weight, out=np.full(len(table), np.nan), where=strong & (weight > 0)).tolist()
-    return slope
+    signal = np.where(known, weight * usual, 0.0).sum(axis=1)
+    total = np.where(known, table[:, usable] * weight, 0.0).sum(axis=1)
+    error = np.sqrt(np.where(known, weight**2, 0.0).sum(axis=1)) * sampled
+    strong = signal > 5 * error
+    slope = np.divide(total, signal, out=np.full(len(table), np.nan), where=strong)
+    return slope.tolist(), np.divide(error, signal, out=np.full(len(table), np.nan), where=strong).tolist()
 
 
 def _hours(p: PartitionRead) -> float:
@@ -176,6 +182,7 @@ def _of_statistics(
     of_histograms = _of_histograms(name, told, rows)
     if of_histograms and _of_few_rows(least, most, centre, unit):
         found = [one for one in found if one[0] not in ("mean", "spread")]
+        found.append(("size", name, [_log(v) for v in np.hypot(mean, spread)], still))
     return [*found, *of_histograms]
 
 

@@ -7,6 +7,7 @@ label rate of a partition less the rate of the same day's served labels, the los
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from tools.stats.breakage import beyond_habit
 from tools.stats.curve_symptoms import Symptom, symptoms
 from tools.stats.floored import judged
 from tools.stats.multiplicity import benjamini_hochberg
-from tools.stats.outcome import Against, Outcome, family
+from tools.stats.outcome import Against, Family, Outcome, family
 from tools.stats.partition_checks import before, missing_days, new_partitions, partition_outcomes
 from tools.stats.profile import Floats
 from tools.stats.robust import Tail, departure
@@ -58,7 +59,7 @@ def checks(
     ]
     known = [outcome for outcome in found if outcome is not None]
     q = np.full(len(known), np.nan)
-    for name in ("run", "partition", "columns"):
+    for name in get_args(Family):
         at = [i for i, outcome in enumerate(known) if family(outcome) == name]
         q[at] = benjamini_hochberg([known[i].p_value for i in at])
     return [replace(outcome, q_value=float(value)) for outcome, value in zip(known, q, strict=True)]
