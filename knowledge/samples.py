@@ -9,7 +9,7 @@ no request id and no segment. Labels that come late are kept beside, see `labels
 import hashlib
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from knowledge.files import replaced
 from knowledge.labels import Labels
-from knowledge.sample_tables import LABEL, PRINT, is_list, kept_columns, samples_of, text_hashes, with_lists
+from knowledge.sample_tables import LABEL, PRINT, REQUEST, is_list, kept_columns, samples_of, text_hashes, with_lists
 from tools.ports import PortError
 from tools.records import Samples
+from tools.stats.profile import PREDICTION
 
 KEPT = 20_000
 OLDEST = timedelta(days=30)
@@ -33,6 +34,7 @@ OLDEST = timedelta(days=30)
 
 _ORDER = [("ts", "ascending"), (PRINT, "ascending")]
 _KEYS = ("ts", "snapshot", PRINT)
+_WHOLE = {*_KEYS, PREDICTION, LABEL, REQUEST}
 _MOST_FILES = 32
 _ROW_GROUP = 4096
 
@@ -171,9 +173,19 @@ def _together(tables: Sequence[pa.Table]) -> pa.Table:
 
 def _read(path: Path, columns: Sequence[str]) -> pa.Table:
     try:
+        _demand(path, pq.read_schema(path).names, columns)
         return pq.read_table(path, columns=list(columns), partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise PortError(_damaged(path, error)) from error
+
+
+def _demand(path: Path, names: Collection[str], wanted: Collection[str]) -> None:
+    """Raises `PortError` where the file does not have these columns."""
+    if lacking := set(wanted) - set(names):
+        raise PortError(
+            f"{path} has no {', '.join(sorted(lacking))}: another version wrote it. Delete {path.parent}; only the "
+            "newest rows of its model are kept there, and rows come again with its next samples"
+        )
 
 
 def _damaged(path: Path, error: Exception) -> str:
@@ -186,7 +198,9 @@ def _tables(rows: _Rows) -> Iterator[pa.Table]:
         path, places = rows.files[number], np.sort(rows.place[rows.file == number])
         groups = np.unique(places // _ROW_GROUP)
         try:
-            table = pq.ParquetFile(path).read_row_groups([int(group) for group in groups])
+            file = pq.ParquetFile(path)
+            _demand(path, file.schema_arrow.names, _WHOLE)
+            table = file.read_row_groups([int(group) for group in groups])
         except (pa.ArrowException, OSError) as error:
             raise PortError(_damaged(path, error)) from error
         within = np.searchsorted(groups, places // _ROW_GROUP) * _ROW_GROUP + places % _ROW_GROUP

@@ -192,6 +192,16 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
             ask()
 
 
+@pytest.mark.parametrize("lacking", ["request", "print"])
+def test_a_file_of_another_version_is_named_with_what_it_lacks_and_what_to_do(tmp_path: Path, lacking: str) -> None:
+    door = Door(tmp_path)
+    door.send(batch([1]))
+    (file,) = (tmp_path / "samples").rglob("*.parquet")
+    pq.write_table(pq.read_table(file, partitioning=None).drop_columns([lacking]), file)
+    with pytest.raises(PortError, match=f"{file.name} has no {lacking}: another version wrote it. Delete"):
+        door.recent()
+
+
 @pytest.mark.parametrize("column", [pa.array([["a"]]), pa.array([[[1]]]), pa.array([2**60], pa.int64())])
 def test_values_that_are_no_numbers_or_cannot_be_held_are_refused(tmp_path: Path, column: pa.Array) -> None:
     with pytest.raises(MalformedSamples, match=r"f\.odd (must be numbers|holds ids beyond 2\^53)"):

@@ -157,11 +157,14 @@ class InMemoryPrograms:
 
 @dataclass
 class InMemorySamples:
-    """Samples by model, sorted by time."""
+    """Samples by model, sorted by time. `failing` holds the errors that some models raise."""
 
     by_model: dict[str, Samples] = field(default_factory=dict)
+    failing: dict[str, PortError] = field(default_factory=dict)
 
     def recent(self, model: str, before: datetime, most: int, snapshot: str | None = None) -> Samples:
+        if model in self.failing:
+            raise self.failing[model]
         samples = self.by_model.get(model, Samples.none())
         kept = samples.ts < before.timestamp()
         samples = samples.where(kept if snapshot is None else kept & (samples.snapshot == snapshot))

@@ -87,7 +87,10 @@ def confirm(
     All features where `everything` is asked or there are few; else those of the shortlist and some others, by which
     "usual" is told. Answers with the reason where nothing could be run.
     """
-    samples = ports.samples.recent(model, window.end, ROWS)
+    try:
+        samples = ports.samples.recent(model, window.end, ROWS)
+    except PortError as refused:
+        return f"what the features count for: {refused}"
     if len(samples) < LEAST_ROWS:
         return (
             f"what the features count for: {len(samples)} recent samples of {model}, and {LEAST_ROWS} are needed; "

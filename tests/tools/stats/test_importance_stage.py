@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.tools import walked
 from tests.tools.ports import InMemoryPorts, InMemoryWeights
-from tools.ports import UnreadableArtifact
+from tools.ports import PortError, UnreadableArtifact
 from tools.records import Samples, Window
 from tools.stats import importance_stage
 from tools.stats.importance_report import evidence_of, facts_of, rows_of
@@ -104,6 +104,8 @@ def test_what_cannot_be_run_is_named() -> None:
     assert "no program" in reason
     ports.samples.by_model["m"] = Samples.none()
     assert "0 recent samples" in str(confirm(ports, "m", WINDOW, ()))
+    ports.samples.failing["m"] = PortError("rows.parquet cannot be read")
+    assert "rows.parquet" in str(confirm(ports, "m", WINDOW, ()))
 
 
 def test_of_many_features_the_suspects_and_some_others_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
