@@ -18,14 +18,17 @@ from tools.stats.departures import departures
 from tools.stats.drift import total_variation, zero_bin
 from tools.stats.hourly import Hourly, Totals, hour_noise, ratio
 from tools.stats.multiplicity import benjamini_hochberg
+from tools.stats.new_values import new_shares
+from tools.stats.precedent import chance_of_bad_hours, range_of_medians, worst_share
 from tools.stats.profile import Counts, Floats
 from tools.stats.robust import MIN_HISTORY
+from tools.stats.single_value import runs
 
 Change = Literal["nulls", "constant", "scale", "non_finite", "unseen"]
 
 MIN_ROWS = 30
 MAX_Q = 0.01
-_MIN_RATIO = math.log(5)
+_MIN_RATIO = math.log10(5)
 _MIN_MOVED = 0.2
 _MIN_RUN_H = 6
 _SAMPLES_ALIKE = 10  # samples of a page share their hour, their airport and often their flight
@@ -82,13 +85,18 @@ class _Share(NamedTuple):
 
     def of(self, sums: Totals) -> tuple[Counts, Counts]:
         """The part and the whole."""
-        if self.change == "unseen":  # here: samples that do not carry the feature at all
+        if self is _LACKING:
             return sums.rows - sums.seen, sums.rows
+        if self is _NEW:
+            return sums.unseen, sums.judged
         return (sums.nulls if self.change == "nulls" else sums.nonfinite), sums.seen
 
 
-_CHECKS = (_Share("nulls", 0.05, 0.01), _Share("non_finite", 0.01, 0.003), _Share("unseen", 0.5, 0.01))
+_LACKING = _Share("unseen", 0.5, 0.01)
+"""Samples that do not carry the feature at all."""
 _NEW = _Share("unseen", 0.05, 0.01)
+"""Samples with a value that the baseline's vocabulary does not know."""
+_CHECKS = (_Share("nulls", 0.05, 0.01), _Share("non_finite", 0.01, 0.003), _LACKING, _NEW)
 
 
 def symptoms(
@@ -102,7 +110,8 @@ def symptoms(
     second = window.model_copy(update={"start": window.start + (window.end - window.start) / 2})
     categorical = np.array([kinds.get(feature) == "categorical" for feature in table.features], dtype=bool)
     halves = (whole, compared(table, second, baseline))
-    found = [sign for half in halves for sign in _against_earlier_days(table, half, categorical)]
+    before = table.within(baseline)
+    found = [sign for half in halves for sign in _against_earlier_days(table, half, before, categorical)]
     return _worst(table.features, [*found, _constant(table, window, baseline)])
 
 
@@ -138,17 +147,53 @@ def _symptom(feature: str, sign: Signs, i: int, p_value: float, q_value: float) 
     )
 
 
-def _against_earlier_days(table: Hourly, half: Compared, categorical: NDArray[np.bool_]) -> list[Signs]:
+def _against_earlier_days(
+    table: Hourly, half: Compared, before: NDArray[np.bool_], categorical: NDArray[np.bool_]
+) -> list[Signs]:
     if half.earlier < MIN_HISTORY:
         return []
     sums, histogram = half.sums, half.histogram
     checked = ((sums.seen[:-1] > 0).sum(axis=0) >= MIN_HISTORY) & (sums.rows[-1] >= MIN_ROWS)
-    found = [_scale(table, sums, histogram, checked & ~categorical)]
-    found.append(_new_categories(histogram, checked & categorical))
+    counted = sums.judged.any(axis=0)
+    found = [_scale(table, half, before, checked & ~categorical)]
+    found.append(_new_bins(histogram, checked & categorical & ~counted))
     for check in _CHECKS:
-        part, whole = check.of(sums)
-        found.append(_rise(check, part, whole, hour_noise(*check.of(table.totals), half.blocks), checked))
+        found.append(_rise_by_hour(check, table, half, before, checked & counted if check is _NEW else checked))
     return found
+
+
+def _rise_by_hour(
+    check: _Share, table: Hourly, half: Compared, before: NDArray[np.bool_], checked: NDArray[np.bool_]
+) -> Signs:
+    """A share that rose to what no stretch of the baseline as long as this one ever showed, at whatever hour, for
+    longer than its bad hours last; of values, to more than new ones ever make up."""
+    part, whole = check.of(table.totals)
+    now = half.blocks[-1]
+    blocks = _new_values(table, half) if check is _NEW else check.of(half.sums)
+    sign = _rise(check, *blocks, hour_noise(part, whole, half.blocks), checked)
+    at = np.flatnonzero(sign.large)
+    worst = worst_share(part[np.ix_(before, at)], whole[np.ix_(before, at)], int(now.sum()))
+    sign.large[at] = sign.now[at] >= worst + check.least / 2
+    bad = ratio(part[:, at], whole[:, at]) >= (sign.usual[at] + sign.now[at]) / 2
+    sign.p_value[at] = np.fmax(sign.p_value[at], chance_of_bad_hours(bad[before], bad[now]))
+    return sign
+
+
+def _new_values(table: Hourly, half: Compared) -> tuple[Counts, Counts]:
+    """Samples with a value that no earlier hour had and that the vocabulary does not know, and all, [K + 1, F]. Ids of
+    new things come every day, and are new only once: so each day is judged by those before it, from the middle of the
+    baseline on."""
+    part, whole = half.sums.unseen.copy(), half.sums.judged.copy()
+    for i in np.flatnonzero(ratio(part[-1], whole[-1]) >= _NEW.least):
+        shares = new_shares(table.values[table.features[i]], table.totals.count[:, i], half.blocks)
+        whole[: _learned(half.earlier), i] = 0
+        part[:, i] = np.minimum(np.rint(np.nan_to_num(shares) * whole[:, i]).astype(np.int64), part[:, i])
+    return part, whole
+
+
+def _learned(days: int) -> int:
+    """The first day that is judged by those before it."""
+    return max(min(days // 2, days - MIN_HISTORY), 1)
 
 
 def _rise(check: _Share, part: Counts, whole: Counts, noise: Floats, checked: NDArray[np.bool_]) -> Signs:
@@ -157,8 +202,8 @@ def _rise(check: _Share, part: Counts, whole: Counts, noise: Floats, checked: ND
     d = departures(share[:-1], share[-1], noise)
     usual, now = share[-1] - d.effect, share[-1]
     floor = np.hypot(check.floor, _sampling_error(part[:-1], whole[:-1], usual, whole[-1]))
-    worst_day = np.nan_to_num(share[:-1], nan=0.0).max(axis=0)
-    large = (d.effect >= check.least) & (now >= worst_day + check.least / 2) & beyond_habit(usual, now)
+    worst = np.nan_to_num(share[:-1], nan=0.0).max(axis=0)
+    large = (d.effect >= check.least) & (now >= worst + check.least / 2) & beyond_habit(usual, now)
     half, severity = d.half(floor), np.clip(d.effect, 0.0, 1.0)
     return Signs(
         check.change, usual, now, d.effect - half, d.effect + half, severity, d.p_values("high", floor), d.blocks, large
@@ -175,32 +220,69 @@ def _sampling_error(part: Counts, whole: Counts, usual: Floats, now: Counts) -> 
     return np.asarray(np.sqrt(share * (1 - share) * ratio(np.full(len(now), _SAMPLES_ALIKE), now)))
 
 
-def _new_categories(histogram: Counts, checked: NDArray[np.bool_]) -> Signs:
-    """The share of values in bins that no other day had; each earlier day is judged by the others."""
+def _new_bins(histogram: Counts, checked: NDArray[np.bool_]) -> Signs:
+    """Where values are not counted: the share of values in bins that were empty before. Each earlier day is judged by
+    those before it, since what is new on one day is there on the next."""
     part, whole = np.zeros(histogram.shape[:2], dtype=np.int64), histogram.sum(axis=-1)
+    whole[: _learned(len(whole) - 1)] = 0
     for i in np.flatnonzero(checked):
-        baseline = histogram[:-1, i].sum(axis=0)
-        others = np.vstack([baseline - histogram[:-1, i], baseline])
-        part[:, i] = np.where(others == 0, histogram[:, i], 0).sum(axis=1)
+        upto = np.cumsum(histogram[:-1, i], axis=0)
+        part[1:, i] = np.where(upto == 0, histogram[1:, i], 0).sum(axis=1)
+    part[whole == 0] = 0
     return _rise(_NEW, part, whole, np.zeros(part.shape), checked)
 
 
-def _scale(table: Hourly, sums: Totals, histogram: Counts, checked: NDArray[np.bool_]) -> Signs:
+def _scale(table: Hourly, half: Compared, before: NDArray[np.bool_], checked: NDArray[np.bool_]) -> Signs:
     """The root mean square of the values that are not zero, in log10: that rain fell at all is no change of scale."""
+    sums, histogram = half.sums, half.histogram
     zero = zero_bin(table.edges)
     zeros = np.where(zero >= 0, np.take_along_axis(histogram, np.maximum(zero, 0)[None, :, None], axis=2)[..., 0], 0)
     others = sums.count - zeros
-    square = np.where(others > 0, np.minimum(ratio(sums.total2, others), 1e300), np.nan)
-    usable = checked & (others >= MIN_ROWS) & (square > 0)
-    magnitude = np.log10(square, out=np.full(square.shape, np.nan), where=usable) / 2
+    magnitude = np.where(checked & (others >= MIN_ROWS), log_magnitude(sums.total2, others), np.nan)
     d, now = departures(magnitude[:-1], magnitude[-1]), magnitude[-1]
-    above = now - np.where(np.isfinite(magnitude[:-1]), magnitude[:-1], -np.inf).max(axis=0)
-    below = np.where(np.isfinite(magnitude[:-1]), magnitude[:-1], np.inf).min(axis=0) - now
     moved = np.nan_to_num(total_variation(histogram[:-1].sum(axis=0), histogram[-1]))
+    beyond = _beyond(now, np.where(np.isfinite(magnitude[:-1]), magnitude[:-1], np.nan))
+    large = (beyond >= _MIN_RATIO) & (moved >= _MIN_MOVED) & np.isfinite(d.effect)
+    p, width = d.p_values("both", 0.1), d.half(0.1)
+    for i in np.flatnonzero(large):
+        series = _magnitude_by_hour(table, int(i), int(zero[i]))
+        large[i], p[i] = _lasts(series, half, before), _apart(series, half)
     severity = np.minimum(np.abs(d.effect) / 3, 1.0) * moved
-    large = (np.fmax(above, below) * math.log(10) >= _MIN_RATIO) & (moved >= _MIN_MOVED) & np.isfinite(d.effect)
-    p, half = d.p_values("both", 0.1), d.half(0.1)
-    return Signs("scale", now - d.effect, now, d.effect - half, d.effect + half, severity, p, d.blocks, large)
+    return Signs("scale", now - d.effect, now, d.effect - width, d.effect + width, severity, p, d.blocks, large)
+
+
+def log_magnitude(total2: Floats, count: Counts) -> Floats:
+    """log10 of the root mean square; NaN where there is none. Squares that overflow stand at 1e300."""
+    square = np.where(count > 0, np.minimum(ratio(total2, count), 1e300), 0.0)
+    return np.asarray(np.log10(square, out=np.full(square.shape, np.nan), where=square > 0) / 2)
+
+
+def _beyond(now: Floats, days: Floats) -> Floats:
+    """How far each of `now` [F] lies above or below all known `days` [K, F]."""
+    above = now - np.where(np.isfinite(days), days, -np.inf).max(axis=0)
+    return np.asarray(np.fmax(above, np.where(np.isfinite(days), days, np.inf).min(axis=0) - now))
+
+
+def _magnitude_by_hour(table: Hourly, i: int, zero: int) -> Floats:
+    zeros = table.histograms.of(i)[:, zero] if zero >= 0 else 0
+    return log_magnitude(table.totals.total2[:, i], table.totals.count[:, i] - zeros)
+
+
+def _lasts(series: Floats, half: Compared, before: NDArray[np.bool_]) -> bool:
+    """Whether the median hour of the later half lies beyond that of any stretch of the baseline as long. A few wild
+    values or one wild hour carry a root mean square, and not this."""
+    now = series[half.blocks[-1]]
+    now = now[np.isfinite(now)]
+    now = now[len(now) // 2 :]
+    lowest, highest = range_of_medians(series[before], len(now))
+    return len(now) > 0 and max(float(np.median(now)) - highest, lowest - float(np.median(now))) >= _MIN_RATIO
+
+
+def _apart(series: Floats, half: Compared) -> float:
+    """The p value of the median hour against those of the earlier blocks."""
+    hours = [series[block & np.isfinite(series)] for block in half.blocks]
+    middle = np.array([[np.median(own) if len(own) else np.nan] for own in hours])
+    return float(departures(middle[:-1], middle[-1]).p_values("both", 0.1)[0])
 
 
 def beyond_habit(usual: Floats | float, now: Floats | float) -> NDArray[np.bool_]:
@@ -214,52 +296,9 @@ def beyond_habit(usual: Floats | float, now: Floats | float) -> NDArray[np.bool_
 
 def _constant(table: Hourly, window: Window, baseline: Window) -> Signs:
     """Features that kept one value over the last hours of the window, longer than they ever did in the baseline."""
-    length, rows = _last_run(table, table.within(window))
-    longest, repeats, steps = _runs(table, table.within(baseline))
-    checked = (steps >= 4 * _MIN_RUN_H) & (length > 0)
-    with np.errstate(under="ignore"):
-        p = np.where(checked, ((repeats + 1) / (steps + 2)) ** np.maximum(length - 1, 0), np.nan)
-    large = checked & (length >= _MIN_RUN_H) & (rows >= MIN_ROWS) & (length > 1.5 * longest)
-    unknown, none = np.full(len(p), np.nan), np.zeros(len(p), dtype=np.int64)
-    return Signs(
-        "constant",
-        longest.astype(np.float64),
-        length.astype(np.float64),
-        unknown,
-        unknown,
-        large.astype(np.float64),
-        p,
-        none,
-        large,
-    )
-
-
-def _last_run(table: Hourly, inside: NDArray[np.bool_]) -> tuple[Counts, Counts]:
-    """How many of each feature's last hours, and samples in them, hold one value only, int64[F]; hours without values
-    are passed over."""
-    features = len(table.features)
-    length, rows = np.zeros(features, dtype=np.int64), np.zeros(features, dtype=np.int64)
-    value, going = np.full(features, np.nan), np.ones(features, dtype=bool)
-    for t in np.flatnonzero(inside)[::-1]:
-        filled = table.totals.count[t] > 0
-        value = np.where(np.isnan(value) & filled, table.minimum[t], value)
-        same = (table.minimum[t] == value) & (table.maximum[t] == value)
-        going &= same | ~filled
-        length += going & filled
-        rows += np.where(going & filled, table.totals.count[t], 0)
-    return length, rows
-
-
-def _runs(table: Hourly, before: NDArray[np.bool_]) -> tuple[Counts, Counts, Counts]:
-    """Of each feature the longest run of hours with one value, how often the next hour kept it, and how many next hours
-    there were, int64[F]."""
-    run, longest, repeats, hours = (np.zeros(len(table.features), dtype=np.int64) for _ in range(4))
-    value = np.full(len(table.features), np.nan)
-    for t in np.flatnonzero(before):
-        filled = table.totals.count[t] > 0
-        single = filled & (table.minimum[t] == table.maximum[t])
-        kept = single & (table.minimum[t] == value)
-        run = np.where(kept, run + 1, np.where(filled, single.astype(np.int64), run))
-        value = np.where(filled, np.where(single, table.minimum[t], np.nan), value)
-        longest, repeats, hours = np.maximum(longest, run), repeats + kept, hours + filled
-    return longest, repeats, np.maximum(hours - 1, 0)
+    found = runs(table, table.within(window), table.within(baseline), 4 * _MIN_RUN_H)
+    large = np.isfinite(found.p_value) & (found.length >= _MIN_RUN_H) & (found.rows >= MIN_ROWS)
+    large &= found.length > 1.5 * found.longest
+    unknown, none = np.full(len(large), np.nan), np.zeros(len(large), dtype=np.int64)
+    usual, now = found.longest.astype(np.float64), found.length.astype(np.float64)
+    return Signs("constant", usual, now, unknown, unknown, large.astype(np.float64), found.p_value, none, large)

@@ -1,6 +1,6 @@
 """Profiles as a table by hour and feature, and its sums over blocks of hours that can be compared with one another."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from math import ceil
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tools.records import Window
 from tools.stats.histograms import Histograms
 from tools.stats.profile import PREDICTION, Counts, Floats, Profile
+from tools.stats.value_counts import ValueCounts
 
 DAY_S = 86_400
 
@@ -20,11 +21,15 @@ DAY_S = 86_400
 class Totals:
     """Additive figures by feature; every array is [T, F], with a row per hour or block.
 
-    `rows` counts all samples and `seen` those whose profile carries the feature at all; the rest is as in `Profile`.
+    `rows` counts all samples and `seen` those whose profile carries the feature at all. Of a feature whose values are
+    counted, `judged` samples were compared with the values that its vocabulary knows, and `unseen` hold another one.
+    The rest is as in `Profile`.
     """
 
     rows: Counts
     seen: Counts
+    judged: Counts
+    unseen: Counts
     nulls: Counts
     nonfinite: Counts
     count: Counts
@@ -47,7 +52,8 @@ class Hourly:
 
     `ts` int64[T] unix s is where a stored window starts. `minimum` and `maximum` float64[T, F], `edges`
     float64[F, B-1], `histograms` of the features and of the prediction after them, `prediction` float64[T] the mean
-    prediction (NaN where there was none) of `predictions` int64[T], `snapshots` those that served.
+    prediction (NaN where there was none) of `predictions` int64[T], `snapshots` those that served. `values` is
+    feature → the counts of its values, each with the row of its hour, for features whose values are counted.
     """
 
     ts: Counts
@@ -60,6 +66,7 @@ class Hourly:
     prediction: Floats
     predictions: Counts
     snapshots: tuple[str, ...]
+    values: Mapping[str, Sequence[tuple[int, ValueCounts]]]
 
     def within(self, window: Window) -> NDArray[np.bool_]:
         """Which times lie in a window, bool[T]."""
@@ -85,6 +92,9 @@ def hourly(profiles: Sequence[Profile]) -> Hourly:
         totals.seen[t, place] += p.rows
         for name in (*_COUNTS, *_SUMS):
             getattr(totals, name)[t, place] += getattr(p, name)
+        for name, counted in p.categories.items():
+            totals.judged[t, column[name]] += counted.judged
+            totals.unseen[t, column[name]] += counted.unseen
         minimum[t, place] = np.minimum(minimum[t, place], p.minimum)
         maximum[t, place] = np.maximum(maximum[t, place], p.maximum)
     return Hourly(
@@ -103,7 +113,21 @@ def hourly(profiles: Sequence[Profile]) -> Hourly:
         prediction=ratio(totals.total[:, -1], totals.count[:, -1]),
         predictions=totals.count[:, -1],
         snapshots=tuple(sorted({p.snapshot for p in ordered})),
+        values=_values(ordered, at),
     )
+
+
+def _values(profiles: Sequence[Profile], at: NDArray[np.int64]) -> dict[str, list[tuple[int, ValueCounts]]]:
+    """The counts of values by feature. Raises ValueError where they were counted on different vocabularies."""
+    found: dict[str, list[tuple[int, ValueCounts]]] = {}
+    for t, p in zip(at, profiles, strict=True):
+        for name, counted in p.categories.items():
+            parts = found.setdefault(name, [])
+            heavy = parts[0][1].heavy if parts else counted.heavy
+            if heavy is not counted.heavy and not np.array_equal(heavy, counted.heavy):
+                raise ValueError(f"the values of {name} were counted on different vocabularies; fold its samples anew")
+            parts.append((int(t), counted))
+    return found
 
 
 def _edges(
@@ -128,7 +152,9 @@ def _edges(
 
 
 def _zeros(times: int, features: int) -> Totals:
-    arrays: dict[str, Any] = {n: np.zeros((times, features), dtype=np.int64) for n in ("rows", "seen", *_COUNTS)}
+    arrays: dict[str, Any] = {
+        n: np.zeros((times, features), dtype=np.int64) for n in ("rows", "seen", "judged", "unseen", *_COUNTS)
+    }
     arrays |= {n: np.zeros((times, features)) for n in _SUMS}
     return Totals(**arrays)
 
