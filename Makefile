@@ -26,6 +26,7 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.robustspot
 	$(VENV)/bin/python -m tests.benchmarks.tools_speed
 	$(VENV)/bin/python -m tests.benchmarks.ranking
+	$(VENV)/bin/python -m tests.benchmarks.ranking_null
 	$(VENV)/bin/python -m tests.benchmarks.sockshop
 	$(VENV)/bin/python -m tests.benchmarks.drills
 	$(VENV)/bin/python -m tests.benchmarks.onset

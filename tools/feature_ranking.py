@@ -15,7 +15,7 @@ from tools.numbers import Num
 from tools.ports import PortError, Ports
 from tools.records import Feature, Utc, Window
 from tools.stats import feature_health as report
-from tools.stats.breakage import MIN_ROWS, symptoms
+from tools.stats.breakage import symptoms
 from tools.stats.breakage_onset import Broken, groups, since_when
 from tools.stats.compared import Compared, compared
 from tools.stats.correlation import SeriesTooShort, by_circular_shift, differences, without_hours_of_day
@@ -30,6 +30,7 @@ from tools.stats.profile import Floats
 from tools.stats.robust import MIN_HISTORY
 from tools.stats.series_change import strength
 from tools.stats.shift import shifts
+from tools.stats.signs import MIN_ROWS, Change
 
 CLEARED = 0.95
 """How sure a clearance is where every feature could be checked: a break below the effect floors goes unseen."""
@@ -60,7 +61,7 @@ class FeatureRankingFacts(ImportanceFacts):
 
     suspects: int = 0
     feature: str | None = None
-    change: Literal["nulls", "constant", "scale", "non_finite", "shift", "unseen", "none"] | None = None
+    change: Change | Literal["shift", "none"] | None = None
     group_size: int = 0
     broken: bool | None = None
     shifted: int = 0

@@ -30,7 +30,7 @@ from knowledge.receiver import Receiver
 from tests.assistant import small
 from tools import records
 from tools.registry import all_tools
-from tools.stats.breakage import Change
+from tools.stats.signs import Change
 from tools.stats.weight_story import StoryName
 from tools.training_data import CURVE_PROBLEMS
 

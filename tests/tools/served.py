@@ -40,9 +40,11 @@ def served(
     return folded(columns, hour, names)
 
 
-def folded(columns: NDArray[np.float64], hour: NDArray[np.int64], names: tuple[str, ...]) -> list[Profile]:
+def folded(
+    columns: NDArray[np.float64], hour: NDArray[np.int64], names: tuple[str, ...], bins: int = 64
+) -> list[Profile]:
     """Hourly profiles with edges from the first 21 days, of one snapshot a day."""
-    edges = baseline_edges(columns[hour < 21 * 24], 64)
+    edges = baseline_edges(columns[hour < 21 * 24], bins)
     kept, group = np.unique(hour, return_inverse=True)
     keys = []
     for h in kept:

@@ -212,3 +212,62 @@ def test_profiles_on_different_edges_are_refused() -> None:
 def test_the_order_of_profiles_does_not_matter_and_the_bits_are_the_same() -> None:
     profiles = served(8, 2, nulls)
     assert answer(profiles).model_dump_json() == answer(profiles[::-1]).model_dump_json()
+
+
+def distances(seed: int, change: Break) -> Finding:
+    """Four features that hardly differ from day to day: two skewed ones, one about 15, one that all rows share."""
+    rng = np.random.default_rng(seed)
+    hour = np.repeat(np.arange(DAYS * 24), 40)
+    level = 1 + 0.02 * rng.normal(size=DAYS * 24)[hour]
+    shared = np.round(12 + 6 * rng.normal(size=DAYS * 24), 3)[hour]
+    skewed = [rng.gamma(2.0, 300.0, len(hour)) * level, rng.lognormal(0, 0.8, len(hour)) * level]
+    columns = np.stack([*skewed, rng.normal(15, 4, len(hour)) * level, shared, rng.random(len(hour))], axis=1)
+    change(columns, hour)
+    return answer(folded(columns, hour, ("f000", "f001", "f002", "f003", PREDICTION), 256))
+
+
+@pytest.mark.parametrize(
+    ("feature", "factor"), [(0, 1.609), (0, 0.4536), (1, 0.3937), (1, 2.54), (2, 1.609), (2, 0.6215)]
+)
+def test_another_unit_is_a_break_of_scale(feature: int, factor: float) -> None:
+    def convert(columns: Columns, hour: NDArray[np.int64]) -> None:
+        columns[hour >= FROM, feature] *= factor
+
+    facts = distances(feature, convert).facts
+    assert (facts["suspects"], facts["feature"], facts["change"]) == (1, f"f00{feature}", "scale")
+
+
+def test_a_move_by_as_much_is_no_other_unit() -> None:
+    def add(columns: Columns, hour: NDArray[np.int64]) -> None:
+        columns[hour >= FROM, 2] += 9.0
+
+    facts = distances(0, add).facts
+    assert (facts["broken"], facts["change"]) == (False, "shift")
+
+
+def test_a_part_of_the_values_that_is_one_and_the_same_is_stuck() -> None:
+    def hang(columns: Columns, hour: NDArray[np.int64]) -> None:
+        columns[(hour >= FROM) & (np.arange(len(hour)) % 3 == 0), 0] = 512.0
+
+    finding = distances(0, hang)
+    facts = finding.facts
+    assert (facts["suspects"], facts["feature"], facts["change"]) == (1, "f000", "stuck")
+    assert abs(since(finding) - ONSET) <= timedelta(hours=1)
+
+
+def test_the_values_of_yesterday_are_delayed() -> None:
+    def late(columns: Columns, hour: NDArray[np.int64]) -> None:
+        columns[hour >= FROM, 3] = columns[(hour >= FROM - 24) & (hour < DAYS * 24 - 24), 3]
+
+    finding = distances(0, late)
+    facts = finding.facts
+    assert (facts["suspects"], facts["feature"], facts["change"]) == (1, "f003", "delayed")
+    assert abs(since(finding) - ONSET) <= timedelta(hours=1)
+
+
+def test_a_calendar_and_a_rare_flag_repeat_themselves_and_are_not_broken() -> None:
+    def calendar(columns: Columns, hour: NDArray[np.int64]) -> None:
+        columns[:, 0], columns[:, 1] = hour % 24, np.round(10 * np.sin(hour / 24))
+        columns[:, 2] = (np.random.default_rng(2).random(len(hour)) < 0.004) & (hour < FROM)
+
+    assert distances(0, calendar).facts["broken"] is False

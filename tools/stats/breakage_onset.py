@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tools.records import Window
-from tools.stats.breakage import Symptom
 from tools.stats.hourly import Hourly, ratio
 from tools.stats.profile import Counts, Floats
+from tools.stats.signs import Symptom
+from tools.stats.stuck import narrow_bins
 
 _LOOK_BACK = timedelta(hours=24)
 _TOGETHER = timedelta(hours=1)
@@ -29,7 +30,7 @@ def since_when(table: Hourly, symptom: Symptom, window: Window) -> Broken:
     at = (table.ts >= (window.start - _LOOK_BACK).timestamp()) & (table.ts < window.end.timestamp())
     level, weight = series(table, symptom, window)
     split = two_levels(table.ts[at], level[at], weight[at])
-    if symptom.change == "constant" or split is None:
+    if symptom.change in ("constant", "delayed") or split is None:
         return Broken(symptom, _run_start(table, symptom, window), True)
     start, before, after = split
     late = at & (table.ts >= start) & np.isfinite(level) & (weight > 0)
@@ -40,7 +41,7 @@ def since_when(table: Hourly, symptom: Symptom, window: Window) -> Broken:
 
 def _run_start(table: Hourly, symptom: Symptom, window: Window) -> datetime:
     hours = table.ts[table.within(window) & (table.totals.count[:, table.features.index(symptom.feature)] > 0)]
-    length = int(symptom.now) if symptom.change == "constant" else len(hours)
+    length = int(symptom.now) if symptom.change in ("constant", "delayed") else len(hours)
     return datetime.fromtimestamp(int(hours[-min(length, len(hours))]), UTC) if len(hours) else window.start
 
 
@@ -68,6 +69,15 @@ def series(table: Hourly, symptom: Symptom, window: Window) -> tuple[Floats, Cou
         return ratio(sums.nulls[:, i], sums.seen[:, i]), sums.seen[:, i]
     if symptom.change == "non_finite":
         return ratio(sums.nonfinite[:, i], sums.seen[:, i]), sums.seen[:, i]
+    if symptom.change == "unseen" and sums.judged[:, i].any():
+        return ratio(sums.rows[:, i] - sums.seen[:, i] + sums.unseen[:, i], sums.rows[:, i]), sums.rows[:, i]
+    if symptom.change == "stuck":
+        before, counts = table.ts < window.start.timestamp(), table.histograms.of(i)
+        narrow = narrow_bins(table.edges[i][None], counts[before].sum(axis=0)[None])[0]
+        most = int(np.argmax(np.where(narrow, counts[table.within(window)].sum(axis=0), -1)))
+        return ratio(counts[:, most], sums.count[:, i]), sums.count[:, i]
+    if symptom.change == "delayed":
+        return np.where(sums.count[:, i] > 0, table.minimum[:, i], np.nan), sums.count[:, i]
     if symptom.change == "unseen":
         before, histogram = table.ts < window.start.timestamp(), table.histograms.of(i)
         new = histogram[:, histogram[before].sum(axis=0) == 0].sum(axis=1)

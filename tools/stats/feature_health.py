@@ -11,12 +11,12 @@ import numpy as np
 
 from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
 from tools.records import Feature, Window
-from tools.stats.breakage import Symptom
 from tools.stats.breakage_onset import Broken, series
 from tools.stats.explained import Explained
 from tools.stats.hourly import Hourly
 from tools.stats.profile import PREDICTION, Floats
 from tools.stats.shift import Shift
+from tools.stats.signs import Symptom
 
 _SHOWN = 6
 
@@ -284,8 +284,18 @@ _QUANTITY = {
     "unseen": "share of values that the baseline never had",
     "scale": "magnitude (log10)",
     "constant": "hours with one single value",
+    "stuck": "share of values that are one and the same",
+    "delayed": "smallest value",
 }
-_UNIT = {"nulls": "share", "non_finite": "share", "unseen": "share", "scale": "log10", "constant": ""}
+_UNIT = {
+    "nulls": "share",
+    "non_finite": "share",
+    "unseen": "share",
+    "scale": "log10",
+    "constant": "",
+    "stuck": "share",
+    "delayed": "",
+}
 
 
 def _sentence(s: Symptom) -> str:
@@ -293,17 +303,22 @@ def _sentence(s: Symptom) -> str:
         return f"values are about {10 ** abs(s.now - s.usual):.3g} times {'larger' if s.now > s.usual else 'smaller'}"
     if s.change == "constant":
         return f"one single value for {s.now:.0f} hours, where the longest such run used to be {s.usual:.0f}"
+    if s.change == "delayed":
+        return (
+            f"{s.now:.0f} hours in a row are those of some hours before to the last bit, where the longest such run "
+            f"used to be {s.usual:.0f}"
+        )
     return f"the {_QUANTITY[s.change]} is {s.now:.1%}, and {s.usual:.1%} would be usual"
 
 
 def _method(s: Symptom) -> str:
-    if s.change == "constant":
-        return "run of hours with one value against the longest of the baseline, Benjamini-Hochberg over features"
+    if s.change in ("constant", "delayed"):
+        return "run of such hours against the longest of the baseline, Benjamini-Hochberg over features"
     return "Student's t against the same hours of earlier days, Benjamini-Hochberg over features"
 
 
 def _estimate(s: Symptom) -> Estimate:
-    unit = "hours" if s.change == "constant" else _UNIT[s.change]
+    unit = "hours" if s.change in ("constant", "delayed") else _UNIT[s.change]
     return Estimate(value=s.now - s.usual, low=s.low, high=s.high, unit=unit)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.stats import drift
-from tools.stats.breakage import MIN_ROWS
 from tools.stats.compared import Compared
 from tools.stats.correlation import without_hours_of_day
 from tools.stats.departures import departures
@@ -14,6 +13,7 @@ from tools.stats.levels import baseline_ridits, normal_scores
 from tools.stats.memory import Apart, chance_apart
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.profile import Counts, Floats
+from tools.stats.signs import MIN_ROWS
 
 MAX_Q = 0.01
 MIN_MOVE = 0.03

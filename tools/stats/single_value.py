@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.stats.hourly import Hourly
-from tools.stats.precedent import chance_of_run
+from tools.stats.precedent import chance_of_run, worst_share
 from tools.stats.profile import Counts, Floats
 
 
@@ -45,6 +45,15 @@ def _last(table: Hourly, inside: NDArray[np.bool_]) -> tuple[Counts, Counts]:
         length += going & filled
         rows += np.where(going & filled, table.totals.count[t], 0)
     return length, rows
+
+
+def others_expected(table: Hourly, i: int, inside: NDArray[np.bool_], before: NDArray[np.bool_], found: Runs) -> float:
+    """How many samples of the run would hold another value, if those were as rare as in the stretch of the baseline
+    that is as long and had the fewest: a rare flag may well not be raised for a day."""
+    counts, filled = table.histograms.of(i), table.totals.count[:, i]
+    last = np.flatnonzero(inside & (filled > 0))[-1]
+    held = counts[:, [int(np.argmax(counts[last]))]]
+    return float(found.rows[i] * (1 - worst_share(held[before], filled[before, None], int(found.length[i]))[0]))
 
 
 @dataclass(frozen=True)

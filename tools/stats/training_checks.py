@@ -13,13 +13,13 @@ import numpy as np
 
 from tools.records import PartitionRead, TrainingRun
 from tools.stats import training_curves
-from tools.stats.breakage import beyond_habit
 from tools.stats.curve_symptoms import Symptom, symptoms
 from tools.stats.floored import judged
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.outcome import Against, Family, Outcome, family
 from tools.stats.partition_checks import before, missing_days, new_partitions, partition_outcomes
 from tools.stats.profile import Floats
+from tools.stats.rises import beyond_habit
 from tools.stats.robust import Tail, departure
 from tools.stats.training_curves import GRADIENT_NORM, LEARNING_RATE, LOSS
 
