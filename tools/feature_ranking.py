@@ -49,7 +49,7 @@ class FeatureRankingParams(Params):
 class FeatureRankingFacts(ImportanceFacts):
     """`suspects` features are broken; `feature` is the severest of the largest group of `group_size` that broke at the
     same hour and are read from the same `node`; `shifted` others only moved. Where nothing is broken, `feature` is the
-    one that moved most, if any did.
+    one that moved most, if any did, and `group_size` how many moved with it.
 
     `confidence`: for an accusation, the cautious probability that the q value of `feature` allows (see
     `tools.stats.multiplicity.probability_of_effect`); for a clearance, 0.95 times the share of features that had
@@ -73,10 +73,11 @@ class FeatureRankingFacts(ImportanceFacts):
 
 
 class FeatureState(Result):
-    """What was found of one feature. `usual` and `now` are in the unit of `change` (see `tools.stats.breakage`);
-    `since` is set where it is broken. `strength` is how strongly its hourly series changed (see
-    `tools.stats.series_change`), `explained` the share of the prediction's shift that goes with it (see
-    `tools.stats.explained`), `correlation` that of its hourly steps with those of the prediction's distribution."""
+    """What was found of one feature. `usual` and `now` are in the unit of `change` (see `tools.stats.signs`). `since`
+    is set where it is broken, and with its 95% interval for the first that moved and can be dated. `strength` is how
+    strongly its hourly series changed (see `tools.stats.series_change`), `explained` the share of the prediction's
+    shift that goes with it (see `tools.stats.explained`) and `unexplained` why there is none, `correlation` that of its
+    hourly steps with those of the prediction's distribution."""
 
     feature: str
     change: str
@@ -86,6 +87,8 @@ class FeatureState(Result):
     severity: Num
     q_value: Num
     since: Utc | None
+    since_low: Utc | None
+    since_high: Utc | None
     move: Num
     spread: Num
     psi: Num
@@ -96,6 +99,7 @@ class FeatureState(Result):
     explained: Num
     explained_low: Num
     explained_high: Num
+    unexplained: str | None
     correlation: Num
     correlation_p_value: Num
     node: str | None
@@ -105,11 +109,12 @@ class FeatureState(Result):
 class FeatureRankingResult(Result):
     """Features ranked: broken ones by group, then those that moved, then all others, both in the joint order of how far
     the distribution lies from its baseline, how strongly the hourly series changed and how much of the prediction's
-    shift goes with it. `days` earlier days were compared with. `prediction_*` are the mean prediction, and the 95%
-    interval of its shift."""
+    shift goes with it. `moved_together` are features of one dataset that only moved, at the same time. `days` earlier
+    days were compared with. `prediction_*` are the mean prediction, and the 95% interval of its shift."""
 
     features: tuple[FeatureState, ...]
     groups: tuple[tuple[str, ...], ...]
+    moved_together: tuple[tuple[str, ...], ...]
     days: int
     hours: int
     rows_baseline: int
@@ -170,6 +175,8 @@ def health(table: Hourly, whole: Compared, window: Window, baseline: Window, fea
     far = np.array([moved[f].wasserstein if f in moved else math.nan for f in table.features])
     return Health(
         table=table,
+        whole=whole,
+        levels=levels,
         window=window,
         baseline=baseline,
         features=known,
@@ -240,6 +247,7 @@ def _facts(health: Health) -> FeatureRankingFacts:
         return FeatureRankingFacts(
             feature=top,
             change="shift" if moved else "none",
+            group_size=len(health.group_of(top)),
             broken=False,
             shifted=len(moved),
             node=health.node(top),
@@ -275,6 +283,7 @@ def _result(health: Health) -> FeatureRankingResult:
     return FeatureRankingResult(
         features=tuple(_state(health, feature, by_name.get(feature)) for feature in (*by_name, *moved, *rest)),
         groups=tuple(tuple(one.symptom.feature for one in group) for group in health.groups),
+        moved_together=health.moved_together,
         days=health.days,
         hours=int(inside.sum()),
         rows_baseline=int(rows[before].sum()),
@@ -292,6 +301,7 @@ def _state(health: Health, feature: str, one: Broken | None) -> FeatureState:
     share, low, high = health.explains(feature)
     r, p = health.correlation.get(feature, (nan, nan))
     moved = shift is not None and shift.moved
+    began = None if one else health.moved_since.get(feature)
     return FeatureState(
         feature=feature,
         change=one.symptom.change if one else "shift" if moved else "none",
@@ -300,7 +310,9 @@ def _state(health: Health, feature: str, one: Broken | None) -> FeatureState:
         now=symptom.now if symptom else nan,
         severity=symptom.severity if symptom else nan,
         q_value=symptom.q_value if symptom else nan,
-        since=one.since if one else None,
+        since=one.since if one else began.at if began else None,
+        since_low=began.low if began else None,
+        since_high=began.high if began else None,
         move=shift.move if shift else nan,
         spread=shift.spread if shift else nan,
         psi=shift.psi if shift else nan,
@@ -311,6 +323,7 @@ def _state(health: Health, feature: str, one: Broken | None) -> FeatureState:
         explained=share,
         explained_low=low,
         explained_high=high,
+        unexplained=health.unexplained(feature),
         correlation=r,
         correlation_p_value=p,
         node=health.node(feature),

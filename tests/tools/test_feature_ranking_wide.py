@@ -1,6 +1,7 @@
 """Many features: nobody is accused of noise that has a memory, small shifts are found, and shares are right."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -90,3 +91,49 @@ def test_odd_features_have_a_defined_answer() -> None:
     assert finding.status is Status.answered
     assert finding.facts["broken"] is False
     assert answer(served, found[::-1]).model_dump_json() == finding.model_dump_json()
+
+
+def test_a_group_that_moved_is_shown_with_its_members_and_its_hour() -> None:
+    served = Served(60, rows=2000, memory=0.5, swing=0.1)
+    finding = of(served, 3, np.linspace(0.8, 1.2, 10)[None], slice(20, 30))
+    names = [f"f{i:04d}" for i in range(20, 30)]
+    assert finding.result is not None
+    assert [sorted(group) for group in finding.result["moved_together"]] == [names]
+    assert (finding.facts["group_size"], finding.facts["broken"]) == (10, False)
+    assert any("10 features read from data:2 changed level" in item.claim for item in finding.evidence)
+    first = next(state for state in finding.result["features"] if state["since"])
+    start = served.window.start.isoformat().replace("+00:00", "Z")
+    assert first["since_low"] <= start <= first["since_high"]
+    assert first["since_low"] <= first["since"] <= first["since_high"]
+
+
+def test_intervals_of_when_a_shift_began_hold_the_truth() -> None:
+    held = []
+    for seed in range(3):
+        served = Served(12, rows=400, memory=0.6, swing=0.2)
+        rng = np.random.default_rng(seed)
+        levels = served.levels(rng)
+        levels[-18:, :5] += 0.8
+        finding = answer(served, profiles(served, levels, rng))
+        assert finding.result is not None
+        truth = (served.window.start + timedelta(hours=6)).isoformat().replace("+00:00", "Z")
+        dated = [state for state in finding.result["features"] if state["since"]]
+        held += [state["since_low"] <= truth <= state["since_high"] for state in dated]
+    assert len(held) >= 12
+    assert np.mean(held) >= 0.9
+
+
+def test_a_row_says_why_it_explains_nothing() -> None:
+    served = Served(20, rows=500, memory=0.0, swing=0.0)
+    quiet = of(served, 4)
+    assert quiet.result is not None
+    assert {state["unexplained"] for state in quiet.result["features"]} == {"the mean prediction did not shift"}
+    rng = np.random.default_rng(1)
+    levels = served.levels(rng)
+    levels[-24:, -1] += 0.8
+    levels[-24:, 0] += 50
+    found = answer(served, profiles(served, levels, rng))
+    assert found.result is not None
+    reasons = {state["feature"]: state["unexplained"] for state in found.result["features"]}
+    assert "beyond all values" in str(reasons["f0000"])
+    assert reasons["f0001"] is None

@@ -12,10 +12,13 @@ import numpy as np
 from tools.evidence import Chart, Estimate, Evidence, Source, SourceKind
 from tools.records import Feature, Window
 from tools.stats.breakage_onset import Broken, series
+from tools.stats.category_shift import described
+from tools.stats.compared import Compared
 from tools.stats.explained import Explained
 from tools.stats.hourly import Hourly
 from tools.stats.profile import PREDICTION, Floats
 from tools.stats.shift import Shift
+from tools.stats.shift_onset import Began, began, together
 from tools.stats.signs import Symptom
 
 _SHOWN = 6
@@ -24,9 +27,12 @@ _SHOWN = 6
 @dataclass(frozen=True)
 class Health:
     """The findings: the worst symptom and the shift of each checked feature, the broken ones by group, and those whose
-    break has passed. `correlation` is feature → (r, p) with the prediction, or empty with the reason why."""
+    break has passed. `correlation` is feature → (r, p) with the prediction, or empty with the reason why; `levels`
+    float64[T, F + 1] how the distributions lay by hour."""
 
     table: Hourly
+    whole: Compared
+    levels: Floats
     window: Window
     baseline: Window
     features: Mapping[str, Feature]
@@ -47,12 +53,42 @@ class Health:
         """The column of each feature in the table."""
         return {feature: i for i, feature in enumerate(self.table.features)}
 
-    @property
+    @cached_property
     def moved(self) -> list[Shift]:
         """Features whose distribution moved and that are not broken, in the joint order."""
         broken = {one.symptom.feature for group in self.groups for one in group}
         moved = [shift for shift in self.shifts.values() if shift.moved and shift.feature not in broken]
         return sorted(moved, key=lambda shift: self.place[shift.feature])
+
+    @cached_property
+    def moved_since(self) -> Mapping[str, Began]:
+        """When the first of the features that moved began to, where that can be told."""
+        names = [s.feature for s in self.moved[:_SHOWN] if s.feature not in self.table.values]
+        dated = {name: began(self.table, self.levels[:, self.index[name]], self.window) for name in names}
+        return {name: one for name, one in dated.items() if one}
+
+    @cached_property
+    def moved_together(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of features that moved at the same time and are read from the same node."""
+        nodes = {name: feature.node for name, feature in self.features.items()}
+        return together(self.table, self.levels, self.window, [s.feature for s in self.moved], nodes)
+
+    def group_of(self, feature: str | None) -> tuple[str, ...]:
+        """The group that a feature moved with; itself where it moved alone."""
+        return next((group for group in self.moved_together if feature in group), (feature,) if feature else ())
+
+    def unexplained(self, feature: str) -> str | None:
+        """Why there is no share of the prediction's shift for a feature, where there is none."""
+        if math.isfinite(self.explains(feature)[0]):
+            return None
+        if not self.explained.prediction.moved:
+            return "the mean prediction did not shift"
+        sums, i = self.whole.sums, self.index[feature]
+        if not sums.count[-1, i]:
+            return "it has no values in the window, so nothing shows what they would have done"
+        if not sums.count[:-1, i].any():
+            return "it had no values before the window"
+        return "its mean lies beyond all values that it had before, or its slope on the prediction is not known"
 
     @property
     def shortlist(self) -> list[str]:
@@ -114,6 +150,7 @@ def evidence(model: str, health: Health) -> tuple[Evidence, ...]:
         found.append(_closest(model, health))
     found += [_of_passed(model, health, one) for one in health.passed[:_SHOWN]]
     found += [_of_shift(model, health, shift) for shift in health.moved[: _SHOWN // 2]]
+    found += [_of_group(model, health, group) for group in health.moved_together[: _SHOWN // 2]]
     found += _of_explanation(model, health)
     top = broken[0].symptom.feature if broken else None
     if top and math.isfinite(health.correlation.get(top, (math.nan, 0))[0]):
@@ -154,20 +191,53 @@ def _of_symptom(model: str, health: Health, s: Symptom, claim: str, bearing: Lit
 
 
 def _of_shift(model: str, health: Health, shift: Shift) -> Evidence:
+    of_values = shift.feature in health.table.values
     return Evidence(
-        claim=(
-            f"{shift.feature} moved: a value of the window exceeds a baseline one with chance {0.5 + shift.move:.2f} "
-            f"instead of 0.50 (PSI {shift.psi:.2f}, Wasserstein {shift.wasserstein:.2f} of the baseline's samples)"
-        ),
+        claim=_mix_claim(health, shift) if of_values else _shift_claim(health, shift),
         bearing="context",
-        effect=Estimate(value=shift.move, low=shift.low, high=shift.high, unit="probability"),
-        method="mean normal score and spread against earlier days and the memory of the hours, Benjamini-Hochberg",
+        effect=None if of_values else Estimate(value=shift.move, low=shift.low, high=shift.high, unit="probability"),
+        method=(
+            "Hellinger distance from the most alike of the days before, against that of earlier days"
+            if of_values
+            else "mean normal score and spread against earlier days and the memory of the hours"
+        )
+        + ", Benjamini-Hochberg",
         p_value=shift.p_value,
         q_value=shift.q_value,
         n=_rows(health, shift.feature),
         n_effective=shift.days_effective,
         window=health.window,
         sources=_sources(model, shift.feature),
+    )
+
+
+def _shift_claim(health: Health, shift: Shift) -> str:
+    began = health.moved_since.get(shift.feature)
+    since = f", since {_hour(began.at)} (between {_hour(began.low)} and {_hour(began.high)})" if began else ""
+    return (
+        f"{shift.feature} moved: a value of the window exceeds a baseline one with chance {0.5 + shift.move:.2f} "
+        f"instead of 0.50 (PSI {shift.psi:.2f}, Wasserstein {shift.wasserstein:.2f} of the baseline's samples){since}"
+    )
+
+
+def _mix_claim(health: Health, shift: Shift) -> str:
+    return (
+        f"the values of {shift.feature} moved: {shift.wasserstein:.1%} of the samples hold others than on a usual day "
+        f"(PSI {shift.psi:.2f}); {described(health.table, health.whole, shift.feature)}"
+    )
+
+
+def _of_group(model: str, health: Health, group: tuple[str, ...]) -> Evidence:
+    more = "" if len(group) <= _SHOWN else " and others"
+    return Evidence(
+        claim=(
+            f"{len(group)} features read from {health.node(group[0])} changed level within three hours of one another: "
+            f"{', '.join(group[:_SHOWN])}{more}"
+        ),
+        bearing="context",
+        method="one change point for each in the window and the day before it",
+        window=health.window,
+        sources=tuple(source for name in group[:_SHOWN] for source in _sources(model, name)),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.stats import drift
+from tools.stats.category_shift import mix_shift
 from tools.stats.compared import Compared
 from tools.stats.correlation import without_hours_of_day
 from tools.stats.departures import departures
@@ -28,8 +29,10 @@ class Shift:
     """`move` is the chance that a current value exceeds a baseline one, less a half; [low, high] its 95% interval.
 
     `spread` is the logarithm of how much wider the distribution is, in standard deviations of normal scores.
-    `psi` and `wasserstein` (in shares of the baseline) are effect sizes. `days` is the number of earlier days and
-    `days_effective` what it is worth after the correlation of each day with the next.
+    `psi` and `wasserstein` (in shares of the baseline) are effect sizes. Where values are counted there is no order:
+    then `move` and `spread` are NaN, and `wasserstein`, all values being equally far apart, is the share of samples
+    with other values than usual. `days` is the number of earlier days and `days_effective` what it is worth after the
+    correlation of each day with the next.
     """
 
     feature: str
@@ -46,7 +49,7 @@ class Shift:
 
     @property
     def moved(self) -> bool:
-        far = max(abs(self.move), self.wasserstein) >= MIN_MOVE or abs(self.spread) >= MIN_SPREAD
+        far = abs(self.move) >= MIN_MOVE or self.wasserstein >= MIN_MOVE or abs(self.spread) >= MIN_SPREAD
         return self.q_value <= MAX_Q and far
 
 
@@ -68,20 +71,28 @@ def shifts(table: Hourly, whole: Compared, levels: Floats) -> list[Shift]:
     location = departures(*_split(_mean(histogram, score))).at_least(_by_chance(table, whole, levels[:, :-1]))
     spread = departures(*_split(_spread(histogram, score))).with_df(_SPREAD_DF)
     p = np.minimum(2 * np.fmin(location.p_values("both"), spread.p_values("both")), 1.0)
-    q, half = benjamini_hochberg(p), chance.half()
     psi, apart = drift.psi(baseline, now), drift.wasserstein(baseline, now)
+    effect, half, spreads, days, worth = (
+        chance.effect.copy(), chance.half(), spread.effect.copy(), location.blocks.copy(), location.df + 1
+    )  # fmt: skip
+    for i in (i for i, name in enumerate(features) if name in table.values):
+        mix = mix_shift(table, whole, features[i])
+        effect[i] = half[i] = spreads[i] = np.nan
+        p[i], psi[i], apart[i] = (mix.p_value, mix.psi, mix.other) if mix else (np.nan,) * 3
+        days[i], worth[i] = (mix.days, mix.days) if mix else (0, np.nan)
+    q = benjamini_hochberg(p)
     return [
         Shift(
             feature=features[i],
-            move=float(chance.effect[i]),
-            low=float(chance.effect[i] - half[i]),
-            high=float(chance.effect[i] + half[i]),
-            spread=float(spread.effect[i]),
+            move=float(effect[i]),
+            low=float(effect[i] - half[i]),
+            high=float(effect[i] + half[i]),
+            spread=float(spreads[i]),
             psi=float(psi[i]),
             wasserstein=float(apart[i]),
             p_value=float(p[i]),
-            days=int(location.blocks[i]),
-            days_effective=float(location.df[i] + 1),
+            days=int(days[i]),
+            days_effective=float(worth[i]),
             q_value=float(q[i]),
         )
         for i in range(len(features))
