@@ -78,10 +78,13 @@ def main(runs: int, wide: int, planted: int, seed: int) -> None:
 
 
 def null_world(seed: int, features: int = 200) -> World:
-    """A world of some baseline, window and weekday."""
+    """A world of some baseline, window and weekday; a wide one has a week and few rows, to fit the memory."""
     rng = np.random.default_rng([seed, 2])
     days, hours = (int(rng.choice(some)) for some in ((7, 14, 21), (6, 13, 24, 36)))
-    return World(seed, features, days, hours, int(rng.integers(7)), float(rng.choice([15.0, 60.0])))
+    weekday, per_hour = int(rng.integers(7)), float(rng.choice([15.0, 60.0]))
+    if features > 200:
+        days, per_hour = 7, 15.0
+    return World(seed, features, days, hours, weekday, per_hour)
 
 
 def planted_run(seed: int, swing: float) -> tuple[int, int]:

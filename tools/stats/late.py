@@ -37,10 +37,13 @@ def repeats(table: Hourly, inside: NDArray[np.bool_], before: NDArray[np.bool_],
     features = len(table.features)
     lag, length, longest = (np.zeros(features, dtype=np.int64) for _ in range(3))
     p = np.full(features, np.nan)
+    latest = table.minimum[inside][::-1]
+    changes = np.vstack([np.zeros((2, features)), np.cumsum(latest[1:] != latest[:-1], axis=0)])
     for hours in LAGS_H:
         same, _ = _same(table, inside, hours)
-        run = np.cumprod(same[::-1], axis=0).sum(axis=0, dtype=np.int64)
-        for i in np.flatnonzero((run >= least) & (run > length)):
+        run = np.logical_and.accumulate(same[::-1], axis=0).sum(axis=0)
+        changed = np.take_along_axis(changes, run[None], axis=0)[0] >= _LEAST_DIFFERENT - 1
+        for i in np.flatnonzero((run >= least) & (run > length) & changed):
             if len(np.unique(table.minimum[inside, i][-run[i] :])) >= _LEAST_DIFFERENT:
                 lag[i], length[i] = hours, run[i]
                 longest[i], p[i] = _habit(*_same(table, before, hours, int(i)), int(run[i]))
