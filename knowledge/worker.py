@@ -2,7 +2,8 @@
 
 The memory limit is on the address space (RLIMIT_AS), counted from what the process has mapped when the work begins.
 The kernel then refuses the allocation that goes beyond it, so an operator that asks for terabytes fails with a message
-before it has touched any of them; a watch on the resident size would come too late. Where the system has no
+before it has touched any of them; a watch on the resident size would come too late. Where torch has a GPU, the limit is
+on what can be written to (RLIMIT_DATA), since CUDA reserves more addresses than any limit. Where the system has no
 /proc/self/statm, the limit of time is the only one.
 
 Starting a process and torch in it takes seconds, so a worker that has answered is kept for the next call; one that has

@@ -46,14 +46,19 @@ def _called(function: Any, arguments: tuple[Any, ...], memory_bytes: int) -> tup
 
 
 def _limit_memory(memory_bytes: int) -> None:
-    """This many bytes more than are mapped now."""
+    """This many bytes more than are mapped now; with a GPU, more than are mapped to be written to.
+
+    CUDA reserves addresses for all memory of the machine and its cards, and writes to none of them.
+    """
+    import torch
+
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return
-    mapped = int(statm.read_text().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = mapped + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    kind, place = (resource.RLIMIT_DATA, 5) if torch.cuda.is_available() else (resource.RLIMIT_AS, 0)
+    limit = int(statm.read_text().split()[place]) * resource.getpagesize() + memory_bytes
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def _answer(connection: Connection, succeeded: bool, value: Any) -> None:

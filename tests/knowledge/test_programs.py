@@ -129,6 +129,24 @@ def test_memory_beyond_the_limit_is_refused(programs: SnapshotPrograms) -> None:
         programs.examine(analyses.allocate, [], 2 << 30)
 
 
+def test_with_a_gpu_the_limit_is_on_what_can_be_written_to() -> None:
+    """CUDA's reservations of addresses are not refused, and what would be filled is."""
+    code = """
+import mmap, torch
+from knowledge.worker_process import _limit_memory
+torch.cuda.is_available = lambda: True
+_limit_memory(256 << 20)
+mmap.mmap(-1, 1 << 36, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+torch.ones(1 << 20)
+try:
+    torch.empty(1 << 32)
+except RuntimeError:
+    print("refused")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ})
+    assert told.stdout == "refused\n"
+
+
 def test_a_bug_in_an_analysis_is_told_with_its_place(programs: SnapshotPrograms) -> None:
     with pytest.raises(ZeroDivisionError, match="a bug") as failed:
         programs.examine(analyses.fail, [])

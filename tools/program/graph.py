@@ -1,11 +1,11 @@
 """A snapshot's computation as plain data: its inputs, its nodes in the order of computation, and its outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
 
 
 @dataclass(frozen=True)
@@ -100,3 +100,15 @@ class Program:
         `tools.ports.UnreadableArtifact` where the model does not run on them.
         """
         return self if self.recorder is None else self.recorder(inputs)
+
+    def moved_to(self, device: "device") -> "Program":
+        """The same computation with its weights there; it is to be run on inputs that are there, too."""
+        weights = {name: weight.to(device) for name, weight in self.weights.items()}
+        if self.recorder is None:
+            return replace(self, weights=weights)
+        record = self.recorder
+        return replace(
+            self,
+            weights=weights,
+            recorder=lambda inputs: record([value.cpu() for value in inputs]).moved_to(device),
+        )

@@ -165,7 +165,8 @@ def _place(argument: Argument, layout: Layout) -> int:
 
 
 def constant(argument: Argument) -> Any:
-    """The value that torch takes for a constant. Every device is the CPU: that is where snapshots are run."""
+    """The value that torch takes for a constant. Every device is the one where tensors are made now, whatever the one
+    was where the model was exported."""
     import torch
 
     if isinstance(argument, tuple):
@@ -173,7 +174,7 @@ def constant(argument: Argument) -> Any:
     if not isinstance(argument, Kind):
         return argument
     if argument.what == "device":
-        return torch.device("cpu")
+        return torch.get_default_device()
     kind = {"dtype": torch.dtype, "layout": torch.layout, "memory_format": torch.memory_format}[argument.what]
     value = getattr(torch, argument.name, None)
     if not isinstance(value, kind):

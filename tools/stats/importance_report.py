@@ -18,13 +18,13 @@ class ImportanceFacts(Facts):
     """`importance_changed_without_drift`: a feature counts for more or less than it did in the last stable snapshot, by
     more than on any earlier day, while its own distribution is as it was: `importance_feature`, with
     `importance_confidence` (what `tools.stats.multiplicity.probability_of_effect` makes of how often an ordinary day
-    looks like that). `explains`: the share of the shift of the mean prediction that `feature` explains. `unused`: the
-    snapshot hardly uses any of the accused features. All None where it was not checked."""
+    looks like that). `ablated_share`: the share of the shift of the mean prediction that goes away with `feature`.
+    `unused`: the snapshot hardly uses any of the accused features. All None where it was not checked."""
 
     importance_changed_without_drift: bool | None = None
     importance_feature: str | None = None
     importance_confidence: Num | None = None
-    explains: Num | None = None
+    ablated_share: Num | None = None
     unused: bool | None = None
 
 
@@ -59,12 +59,12 @@ def facts_of(
     without = confirmed.without_drift(drifted)
     named = confirmed.features.get(feature or "")
     judged = [confirmed.features[name] for name in accused if name in confirmed.features]
-    explains = named.explains if named and math.isfinite(named.explains) else None
+    share = named.explains if named and math.isfinite(named.explains) else None
     return {
         "importance_changed_without_drift": without,
         "importance_feature": confirmed.furthest if without else None,
         "importance_confidence": probability_of_effect(confirmed.p_day) if without else None,
-        "explains": explains,
+        "ablated_share": share,
         "unused": _unused(judged, len(accused)),
     }
 

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from tests.tools import walked
 from tests.tools.ports import InMemoryPorts, InMemoryWeights
+from tools.feature_ranking import FeatureRankingFacts
 from tools.ports import PortError, UnreadableArtifact
 from tools.records import Samples, Window
 from tools.stats import importance_stage
-from tools.stats.importance_report import evidence_of, facts_of, rows_of
+from tools.stats.importance_report import ImportanceFacts, evidence_of, facts_of, rows_of
 from tools.stats.importance_stage import Confirmation, confirm
 
 DAYS = 13
@@ -118,3 +119,8 @@ def test_of_many_features_the_suspects_and_some_others_are_looked_at(monkeypatch
     assert (some.looked, everything.looked, some.known) == (4, 7, 7)
     assert "id_2" in some.features
     assert some.features["id_2"].now == everything.features["id_2"].now
+
+
+def test_the_facts_of_the_stage_have_names_of_their_own() -> None:
+    """They are added to those of the real-time part, and replace none of them."""
+    assert FeatureRankingFacts.__annotations__.keys().isdisjoint(ImportanceFacts.__annotations__)

@@ -6,6 +6,7 @@ by side, and in front of the first layers only the difference that it makes.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,11 +53,14 @@ def ablate(program: Program, inputs: Sequence["Tensor"], chosen: Collection[str]
     """Take away the `chosen` features (by name; all where none are named), one at a time.
 
     A column that `features.json` does not name is called `input.column`. Where its baseline is not told either, it is
-    the median of the rows, or the commonest id. Raises `UnfitRows` and `RunFailed`.
+    the median of the rows, or the commonest id. All is computed on the device of the inputs, where the program's
+    weights must be. Raises `UnfitRows` and `RunFailed`.
     """
     import torch
 
-    with torch.inference_mode():
+    device = inputs[0].device if inputs else torch.get_default_device()
+    here = device == torch.get_default_device()
+    with torch.inference_mode(), nullcontext() if here else device:
         return _Ablator(program, inputs).all(chosen)
 
 

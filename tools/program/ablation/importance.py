@@ -41,17 +41,22 @@ def features_of_program(programs: Sequence[Program]) -> tuple[str, ...]:
 
 
 def importances(programs: Sequence[Program], samples: Samples, chosen: Sequence[str] | None) -> Importances:
-    """Take the chosen features (all where none are named) away from the first program, one at a time.
+    """Take the chosen features (all where none are named) away from the first program, one at a time; on a GPU where
+    torch finds one.
 
     Raises `tools.ports.PortError` where the snapshot does not run on the samples, or has no row for one of their ids.
     """
+    import torch
+
     program = programs[0]
     rows = to_rows(program, samples)
     interpreter = Interpreter(program.on(rows.inputs))
     unknown = unknown_ids(interpreter, rows)
     if unknown:
         raise UnfitRows(str(unknown[0]))
-    found = ablate(program, rows.inputs, None if chosen is None else frozenset(chosen))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    inputs = [value.to(device) for value in rows.inputs]
+    found = ablate(program.moved_to(device), inputs, None if chosen is None else frozenset(chosen))
     single = found.predictions.shape[1] == 1
     differences = found.differences[:, :, 0] if single else found.differences.abs().mean(2)
     names = program.weight_names or interpreter.program.weight_names

@@ -121,7 +121,7 @@ def _on_places(reference: Reference, step: Step, data: Sequence[int]) -> Sequenc
     for output in outputs:
         if output.dim() == 0 or len(output) != rows:
             raise NotByRow("rows are put together")
-        line = output.reshape(rows, -1).numpy()
+        line = output.reshape(rows, -1).cpu().numpy()
         if not (line == line[:1] + total * np.arange(rows)[:, None]).all():
             raise NotByRow("rows are mixed")
         lines.append(line[0])
