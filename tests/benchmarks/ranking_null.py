@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from tests.benchmarks.ranking_world import MODEL, Rows, World, ports, served
+from tests.benchmarks.ranking_world import MODEL, Change, Rows, World, ports, served
 from tools.contract import Finding, Status
 from tools.feature_ranking import TOOL, FeatureRankingParams
 
@@ -61,9 +61,9 @@ def main(runs: int, wide: int, planted: int, seed: int) -> None:
     """Print one JSON line."""
     many, few = Counted(), Counted()
     for s in range(seed, seed + runs):
-        many.add(world := null_world(s), answer(world, None))
+        many.add(world := null_world(s), answer(world))
     for s in range(seed, seed + wide):
-        few.add(world := null_world(s, features=5000), answer(world, None))
+        few.add(world := null_world(s, features=5000), answer(world))
     found: dict[str, object] = {**many.told(), "wide": few.told()}
     for name, swing in (("planted", 0.0), ("planted_with_memory", 0.05)):
         told = [planted_run(s, swing) for s in range(seed, seed + planted)]
@@ -108,8 +108,9 @@ def planted_run(seed: int, swing: float) -> tuple[int, int]:
     return len(moved & true), len(moved - true)
 
 
-def answer(world: World, change: object) -> Finding:
-    found = served(world, change)  # type: ignore[arg-type]
+def answer(world: World, change: Change | None = None) -> Finding:
+    """What the shipped tool says of a world."""
+    found = served(world, change)
     params = FeatureRankingParams(model=MODEL, window=world.window, baseline=world.baseline)
     finding = TOOL.run(params, ports(found))
     if finding.status is not Status.answered:

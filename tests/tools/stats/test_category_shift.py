@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.ranking_null import answer
-from tests.benchmarks.ranking_world import Rows, World
+from tests.benchmarks.ranking_world import Change, Rows, World
 
 
-def states(world: World, change: object = None) -> dict[str, dict[str, object]]:
+def states(world: World, change: Change | None = None) -> dict[str, dict[str, object]]:
     finding = answer(world, change)
     assert finding.result is not None
     assert finding.facts["broken"] is False
