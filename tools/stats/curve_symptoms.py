@@ -261,9 +261,9 @@ def _largest(name: str, curve: Floats, least: float) -> Symptom | None:
     scale, where it is above all of the first twenty: at the end of a good training small steps back are large ratios.
     Its p value is of Student's t with 3 degrees of freedom, for losses of small batches have heavy tails, times the
     number of points."""
-    if len(curve) < 30 or (curve < 0).any() or not curve[:20].any():
+    if len(curve) < 30 or (curve < 0).any() or (usual := float(np.median(curve[:20]))) <= 0:
         return None
-    logs = np.log(curve + 0.01 * float(np.median(curve[:20])))
+    logs = np.log(curve + 0.01 * usual)
     past = np.lib.stride_tricks.sliding_window_view(logs, 20)[:-1]
     middle = np.median(past, axis=1)
     spread = np.maximum(1.4826 * np.median(np.abs(past - middle[:, None]), axis=1), 0.05)

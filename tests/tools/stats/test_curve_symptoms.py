@@ -109,3 +109,10 @@ def test_a_run_that_the_platform_calls_failed() -> None:
 def test_odd_curves_are_no_exception(size: int, value: float) -> None:
     odd = np.full(size, value)
     symptoms(run(loss=odd, accuracy=odd, val_loss=odd, learning_rate=odd, gradient_norm=odd, weight_change__a=odd))
+
+
+@pytest.mark.parametrize("zeros", [11, 19])
+def test_a_curve_that_begins_at_zero_is_no_spike(zeros: int) -> None:
+    norm = np.abs(1 + noise(3))
+    norm[:zeros] = 0.0
+    assert "spike" not in names(run(loss=0.3 + noise(4), gradient_norm=norm))
