@@ -36,6 +36,7 @@ bench: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.mix_shift
 	$(VENV)/bin/python -m tests.benchmarks.sampler
 	$(VENV)/bin/python -m tests.benchmarks.profile
+	$(VENV)/bin/python -m tests.benchmarks.peers
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_load
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_diff
 	$(VENV)/bin/python -m tests.benchmarks.snapshot_faults

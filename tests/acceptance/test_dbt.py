@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.acceptance.servers.environments import environment, without_ours
+from tests.acceptance.servers.environments import environment
 from tests.acceptance.servers.processes import running, until
 from tests.assistant.cli.command import COMMAND
+from tests.environments import without_ours
 
 START_S, DBT_S = 120.0, 300.0
 _FILES = {

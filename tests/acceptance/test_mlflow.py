@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from assistant.wire import PREFIX, CheckState, RunStored, SnapshotView
-from tests.acceptance.servers.environments import environment, without_ours
+from tests.acceptance.servers.environments import environment
 from tests.acceptance.servers.processes import free_port, running, until
+from tests.environments import without_ours
 
 MLFLOW = "mlflow==3.17.2"
 SECRET = "between the two of us"

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.acceptance.servers.environments import environment, without_ours
+from tests.acceptance.servers.environments import environment
 from tests.acceptance.servers.orchestrator import Seen
 from tests.acceptance.servers.processes import free_port, running, until
+from tests.environments import without_ours
 
 DAG = "train_badge_dcn_nightly"
 USER, PASSWORD = "hawkeye", "only-on-this-machine"

@@ -9,9 +9,10 @@ from typing import Any
 
 import httpx
 
-from tests.acceptance.servers.environments import environment, without_ours
+from tests.acceptance.servers.environments import environment
 from tests.acceptance.servers.orchestrator import Seen
 from tests.acceptance.servers.processes import free_port, running, until
+from tests.environments import without_ours
 
 JOB, SCHEDULE = "train_badge_dcn", "nightly"
 LOCATION, REPOSITORY = "training", "__repository__"

@@ -1,57 +1,15 @@
-"""Python environments of their own for real servers, below `.venvs/`: made once, found again, made anew when wanted
-otherwise."""
+"""The environments of real servers, at the releases that are pinned beside this file."""
 
-import fcntl
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[3] / ".venvs"
-INSTALL_S = 900
-_TOLD = 400
+from tests import environments
 
 
 def environment(name: str, *requirements: str) -> Path:
-    """The folder of the commands of an environment with these requirements, at the releases that `NAME.txt` beside
-    this file pins. Skips the test where it cannot be installed, with the installer's reason."""
-    place, pins = FOLDER / name, Path(__file__).with_name(f"{name}.txt")
-    wanted = "\n".join([sys.version, *requirements, pins.read_text()])
-    FOLDER.mkdir(exist_ok=True)
-    with (FOLDER / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = place / "ready"
-        if not ready.exists() or ready.read_text() != wanted:
-            _make(place, ["--constraint", str(pins), *requirements])
-            ready.write_text(wanted)
-    return place / "bin"
-
-
-def _make(place: Path, requirements: list[str]) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    pip = [
-        str(place / "bin" / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]
-    for command in ([sys.executable, "-m", "venv", str(place)], [*pip, *requirements]):
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=INSTALL_S, check=False, env=without_ours(os.environ)
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"cannot install {place.name}: the installer took more than {INSTALL_S} seconds")
-        if done.returncode:
-            pytest.skip(f"cannot install {place.name}: {done.stderr.strip()[-_TOLD:]}")
-
-
-def without_ours(variables: "os._Environ[str]") -> dict[str, str]:
-    """The environment without what makes a Python process find this project, or another environment."""
-    return {name: value for name, value in variables.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    """The folder with the commands of an environment that `NAME.txt` pins. Skips the test where there is none."""
+    try:
+        return environments.environment(Path(__file__).with_name(f"{name}.txt"), *requirements)
+    except environments.NotInstalled as why:
+        pytest.skip(str(why))
