@@ -12,6 +12,7 @@ from tools.stats.profile import Floats
 
 _MANY = 100  # errors of a kind that can tell how heavy their tails are
 _FEWEST = 8.0  # degrees of freedom of the scale of a series with the least history
+_LEAST_RATIO = 0.3  # of the square of a scale to the variance: beyond, tails are too heavy to have one
 _TOP = 0.1  # the share of errors that make the tail
 _CENSORED = 0.005  # the share of errors that may be incidents of the past: they count as large, not by how large
 _SHAPES = np.linspace(0.01, 0.5, 15)
@@ -82,7 +83,9 @@ class _Tail:
 
 
 def _of_few(z: Floats, past: Floats, typical: float) -> tuple[Floats, float]:
-    """p values by Student's t, of as many degrees of freedom as the typical tail and the number of errors allow."""
+    """p values by Student's t, of as many degrees of freedom as the typical tail and the number of errors allow, and of
+    the deviation that the errors had, at least that which they were predicted to have."""
     df = 1 / (1 / typical + 1 / max(len(past), _FEWEST))
-    scale = max(1.0, math.sqrt(float(np.mean(np.minimum(past, 4.0) ** 2)))) if len(past) else 1.0
+    deviation = max(1.0, math.sqrt(float(np.mean(np.minimum(past, 4.0) ** 2)))) if len(past) else 1.0
+    scale = deviation * math.sqrt(max(1 - 2 / typical, _LEAST_RATIO))
     return np.asarray(2 * stats.t.sf(z / scale, df)), float(stats.t.isf(0.025, df)) * scale

@@ -19,7 +19,7 @@ Check = Against | Figure | Together | SymptomName | Literal["copied", "missing"]
 
 Family = Literal["run", "partition", "together", "nulls", "size", "columns"]
 MAX_Q: dict[Family, float] = {
-    "run": 0.01, "partition": 0.06, "together": 0.003, "nulls": 0.01, "size": 0.01, "columns": 0.03,
+    "run": 0.01, "partition": 0.04, "together": 0.003, "nulls": 0.01, "size": 0.01, "columns": 0.03,
 }  # fmt: skip
 """The share of false discoveries in a family, before an effect must be large as well; the few figures of a whole
 partition have the largest smallest effects."""
