@@ -1,6 +1,6 @@
 """Nothing is planted, and who is accused? And a fifth of a standard deviation planted, and who is found?
 
-    python -m tests.benchmarks.ranking_null [--runs 300] [--wide 12] [--planted 20] [--seed 1]
+    python -m tests.benchmarks.ranking_null [--runs 210] [--wide 6] [--planted 20] [--seed 1]
 
 The shipped tool with its defaults on the profiles of sound worlds (see `ranking_world`): 200 features each, and a few
 worlds of 5,000, of all baselines, windows and weekdays. An accusation is `broken` or any `suspects`. Planted: 20 of 200
@@ -128,8 +128,8 @@ def exact_interval(hits: int, runs: int, sure: float = 0.95) -> tuple[float, flo
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=300)
-    parser.add_argument("--wide", type=int, default=12)
+    parser.add_argument("--runs", type=int, default=210)
+    parser.add_argument("--wide", type=int, default=6)
     parser.add_argument("--planted", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
