@@ -5,11 +5,12 @@ named root with its confidence; it is right where that is the planted dataset. W
 `tools.stats.root_probability` as fitted to the even seeds, and does no more; without, it walks odd seeds, which the fit
 has not seen, with the weights that are shipped.
 
-Prints the calibration curve, and one JSON line last: `brier` (mean square of confidence less right, over verdicts),
-`right_at_09` (the share that is right of the verdicts of 0.85 to 0.95), `right_above_09` (of all from 0.9 on),
-`accused_null` (null worlds in which a root was named), `found` (planted worlds with the right root named), `named`,
-`curve` ([mean confidence, share right, verdicts] by tenths of confidence), `ece` (their mean distance, by verdicts),
-and `noise_at_0999`, what confidences of 1 - 2Φ(-max|z|) would have said in the null worlds: their share above 0.99.
+Prints the calibration curve, and one JSON line last: `brier` (mean square of confidence less right, over verdicts;
+`brier_interval` is half the width of its 95% interval), `right_at_09` (the share that is right of the verdicts of 0.85
+to 0.95), `right_above_09` (of all from 0.9 on), `accused_null` (null worlds in which a root was named), `found`
+(planted worlds with the right root named), `named`, `curve` ([mean confidence, share right, its 95% interval, verdicts]
+by tenths of confidence), `ece` (their mean distance, by verdicts), and `noise_at_0999`, what confidences of
+1 - 2Φ(-max|z|) would have said in the null worlds: their share above 0.99.
 """
 
 import argparse
@@ -57,21 +58,22 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=WORLDS, help="of each kind")
     asked = parser.parse_args()
     if asked.fit:
-        print(json.dumps(fitted([*verdicts(asked.worlds, odd=False)]), indent=4))
+        print(json.dumps(fitted([*verdicts(range(0, 2 * asked.worlds, 2))]), indent=4))
         return
-    found = {kind: [*verdicts(asked.worlds, odd=True, kinds=(kind,))] for kind in ("planted", "null")}
+    fresh = range(1, 2 * asked.worlds, 2)
+    found = {kind: [*verdicts(fresh, kinds=(kind,))] for kind in ("planted", "null")}
     told = figures(found["planted"], found["null"])
-    for confidence, right, count in told["curve"]:
-        print(f"of {count} verdicts with {confidence:.2f} on average, {right:.2f} are right")
+    for confidence, right, low, high, count in told["curve"]:
+        print(f"of {count} verdicts with {confidence:.2f} on average, {right:.2f} are right ({low:.2f} to {high:.2f})")
     print(json.dumps(told))
 
 
 def verdicts(
-    worlds: int, odd: bool, kinds: Sequence[Literal["planted", "null"]] = ("planted", "null")
+    seeds: Sequence[int], kinds: Sequence[Literal["planted", "null"]] = ("planted", "null")
 ) -> Iterator[Verdict]:
-    """The verdicts of so many worlds of each kind."""
+    """The verdicts of the worlds of these seeds, of each kind."""
     for kind in kinds:
-        for seed in range(int(odd), 2 * worlds, 2):
+        for seed in seeds:
             made = world(seed, kind)
             found = TOOL.run(made.params, made.ports)
             result = found.result or {"walked": (), "candidates": ()}
@@ -119,7 +121,7 @@ def figures(planted: Sequence[Verdict], null: Sequence[Verdict]) -> dict[str, An
     named = [v for v in (*planted, *null) if v.root]
     confidence, right = np.array([v.confidence for v in named]), np.array([v.right for v in named], dtype=float)
     curve = [
-        (float(confidence[at].mean()), float(right[at].mean()), int(at.sum()))
+        (float(confidence[at].mean()), float(right[at].mean()), *_interval(right[at]), int(at.sum()))
         for low in np.arange(0, 1, 0.1)
         if (at := (confidence >= low) & (confidence < low + 0.1)).any()
     ]
@@ -133,11 +135,17 @@ def figures(planted: Sequence[Verdict], null: Sequence[Verdict]) -> dict[str, An
         "accused_null": _rounded(np.mean([v.root is not None for v in null])),
         "found": _rounded(np.mean([v.right for v in planted])),
         "named": _rounded(np.mean([v.root is not None for v in planted])),
-        "ece": _rounded(sum(abs(c - r) * n for c, r, n in curve) / len(named)),
+        "brier_interval": _rounded(1.96 * ((confidence - right) ** 2).std() / math.sqrt(len(named))),
+        "ece": _rounded(sum(abs(c - r) * n for c, r, _, _, n in curve) / len(named)),
         "noise_at_0999": _rounded(np.mean(noise)),
-        "curve": [[_rounded(c), _rounded(r), n] for c, r, n in curve],
+        "curve": [[*map(_rounded, row[:-1]), row[-1]] for row in curve],
         "worlds": len(planted) + len(null),
     }
+
+
+def _interval(right: Floats) -> tuple[float, float]:
+    told = stats.binomtest(int(right.sum()), len(right)).proportion_ci()
+    return float(told.low), float(told.high)
 
 
 def _rounded(value: float | np.floating[Any]) -> float:
