@@ -138,13 +138,14 @@ def _of_suspect(one: Importance, confirmed: Confirmation) -> Evidence:
 def _of_change(confirmed: Confirmation, one: Importance, drifted: Collection[str]) -> Evidence:
     drift = "and so did its values" if one.feature in drifted else "and its values are as they were"
     claim = (
-        f"of {confirmed.looked} features none counts for more or less than from day to day; "
-        f"{one.feature} went furthest ({one.before:.3g} to {one.now:.3g})"
+        f"how far predictions move when a feature is taken away changed for none of {confirmed.looked} features by "
+        f"more than from day to day; most for {one.feature}, from {one.before:.3g} to {one.now:.3g}"
     )
     if confirmed.changed:
         claim = (
-            f"the importance of {one.feature} went from {one.before:.3g} in {confirmed.against} to {one.now:.3g} in "
-            f"{confirmed.snapshot} on the same rows, further than any on {confirmed.days} earlier days, {drift}"
+            f"how far predictions move when {one.feature} is taken away went from {one.before:.3g} in "
+            f"{confirmed.against} to {one.now:.3g} in {confirmed.snapshot} on the same rows, further than any on "
+            f"{confirmed.days} earlier days, {drift}"
         )
     return Evidence(
         claim=claim,

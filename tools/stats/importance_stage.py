@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tools.ports import PortError, Ports, UnreadableArtifact
 from tools.program.ablation.importance import FirstWeights, Importances, features_of_program, importances
 from tools.records import Samples, Snapshot, Window
-from tools.stats.contributions import Contributions, Ruling, contributions
+from tools.stats.contributions import LEAST_HOURS, Contributions, Ruling, contributions
 from tools.stats.importance_change import LEAST_DAYS, ImportanceChanges, importance_changes, standing
 from tools.stats.snapshot_history import History, change_between, choose, earlier_pairs, history_of
 from tools.stats.weight_change import WeightChange
@@ -194,7 +194,7 @@ class _Stage:
             return None
         sound_now = inside & _sound(self._now)
         sound_then = _sound(then)
-        return contributions(
+        parts = contributions(
             then.differences[sound_then],
             self._now.differences[sound_now],
             then.predictions[sound_then],
@@ -202,6 +202,12 @@ class _Stage:
             then.ts[sound_then],
             self._now.ts[sound_now],
         )
+        if np.isnan(parts.shift_low):
+            self._not_checked.append(
+                f"how much of the predictions' shift a feature explains: the newest {ROWS} samples of the window, or "
+                f"those before it, come from fewer than {LEAST_HOURS} hours"
+            )
+        return parts
 
     def _changes(self) -> ImportanceChanges | None:
         if self._against is None:

@@ -80,7 +80,7 @@ def test_a_table_that_was_emptied_counts_for_nothing_and_the_snapshot_is_asked()
     assert sure.without_drift(("id_1",)) is False
     assert one.ruling == "cleared"
     assert [row.feature for row in rows_of(told, ("dense_1",))][:2] == ["dense_1", "id_1"]
-    assert "the importance of id_1 went from" in evidence_of(sure, (), ())[-1].claim
+    assert "predictions move when id_1 is taken away went from" in evidence_of(sure, (), ())[-1].claim
     assert facts_of(sure, None, (), ())["importance_feature"] == "id_1"
 
 
@@ -119,6 +119,14 @@ def test_of_many_features_the_suspects_and_some_others_are_looked_at(monkeypatch
     assert (some.looked, everything.looked, some.known) == (4, 7, 7)
     assert "id_2" in some.features
     assert some.features["id_2"].now == everything.features["id_2"].now
+
+
+def test_samples_of_too_few_hours_are_said_to_be_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("hours" in sentence for sentence in answered(served()).not_checked)
+    monkeypatch.setattr("tools.stats.contributions.LEAST_HOURS", 1000)
+    told = answered(served())
+    assert np.isnan(told.features["dense_1"].explains)
+    assert any("come from fewer than" in sentence for sentence in told.not_checked)
 
 
 def test_the_facts_of_the_stage_have_names_of_their_own() -> None:
