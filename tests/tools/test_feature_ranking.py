@@ -128,6 +128,24 @@ def test_readings_that_are_missing_for_hours_are_not_a_break_where_that_happens_
     assert any("gap that has closed" in item.claim for item in finding.evidence if "f001" in item.claim)
 
 
+@pytest.mark.parametrize(
+    ("plant", "change"), [(nulls, "nulls"), (scale, "scale"), (constant, "constant"), (infinite, "non_finite")]
+)
+def test_a_break_that_is_older_than_the_window_is_no_precedent_for_itself(
+    plant: Callable[[Columns, NDArray[np.int64]], None], change: str
+) -> None:
+    """Its first hours lie in the baseline, where they are as bad as those of the window."""
+    window = Window(start=WINDOW.end - timedelta(hours=6), end=WINDOW.end)
+    assert window.start - ONSET >= timedelta(hours=5)
+
+    def also_once(columns: Columns, hour: NDArray[np.int64]) -> None:
+        columns[hour == 100, 0] = np.nan
+        plant(columns, hour)
+
+    finding = answer(served(12, 5, also_once), window, Window(start=BASELINE.start, end=window.start))
+    assert (finding.facts["broken"], finding.facts["change"]) == (True, change)
+
+
 def test_categories_that_nobody_has_seen_are_a_break() -> None:
     rng = np.random.default_rng(3)
     hour = np.repeat(np.arange(22 * 24), 20)

@@ -5,6 +5,7 @@ is worse than on every comparable day of the baseline: readings that are missing
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from tools.stats.single_value import others_expected, runs
 from tools.stats.stuck import stuck
 
 _MIN_RUN_H = 6
+_LEAD_UP = timedelta(days=1)
 _MIN_OTHERS = 50
 
 
@@ -36,10 +38,17 @@ def symptoms(
     second = window.model_copy(update={"start": window.start + (window.end - window.start) / 2})
     categorical = np.array([kinds.get(feature) == "categorical" for feature in table.features], dtype=bool)
     halves = (whole, compared(table, second, baseline))
-    before = table.within(baseline)
+    inside, before = table.within(window), table.within(_settled(baseline, window))
     found = [sign for half in halves for sign in _against_earlier_days(table, half, before, categorical)]
-    runs_of_hours = [_constant(table, window, baseline), _delayed(table, window, baseline)]
+    runs_of_hours = [_constant(table, inside, before), _delayed(table, inside, before)]
     return _worst(table.features, [*found, *runs_of_hours])
+
+
+def _settled(baseline: Window, window: Window) -> Window:
+    """The baseline up to a day before the window. A fault is often older than its alert: what leads up to the window
+    may be its beginning, and is no precedent for it."""
+    end = min(baseline.end, window.start - _LEAD_UP)
+    return baseline.model_copy(update={"end": end}) if end > baseline.start else baseline
 
 
 def _worst(features: Sequence[str], signs: Sequence[Signs]) -> list[Symptom]:
@@ -89,9 +98,8 @@ def _against_earlier_days(
     return found
 
 
-def _constant(table: Hourly, window: Window, baseline: Window) -> Signs:
+def _constant(table: Hourly, inside: NDArray[np.bool_], before: NDArray[np.bool_]) -> Signs:
     """Features that kept one value over the last hours of the window, longer than they ever did in the baseline."""
-    inside, before = table.within(window), table.within(baseline)
     found = runs(table, inside, before, 4 * _MIN_RUN_H)
     large = np.isfinite(found.p_value) & (found.length >= _MIN_RUN_H) & (found.rows >= MIN_ROWS)
     large &= found.length > 1.5 * found.longest
@@ -102,9 +110,9 @@ def _constant(table: Hourly, window: Window, baseline: Window) -> Signs:
     return Signs("constant", usual, now, unknown, unknown, large.astype(np.float64), found.p_value, none, large)
 
 
-def _delayed(table: Hourly, window: Window, baseline: Window) -> Signs:
+def _delayed(table: Hourly, inside: NDArray[np.bool_], before: NDArray[np.bool_]) -> Signs:
     """Features whose last hours are those of some hours before."""
-    found = repeats(table, table.within(window), table.within(baseline), _MIN_RUN_H)
+    found = repeats(table, inside, before, _MIN_RUN_H)
     large = np.isfinite(found.p_value) & (found.length > 1.5 * found.longest)
     unknown, none = np.full(len(large), np.nan), np.zeros(len(large), dtype=np.int64)
     usual, now = found.longest.astype(np.float64), found.length.astype(np.float64)

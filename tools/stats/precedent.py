@@ -54,14 +54,27 @@ def chance_of_run(hours: Counts, ones: Counts, pairs: Counts, triples: Counts, l
         return np.asarray(first * stay ** np.maximum(length - 1, 0))
 
 
-def chance_of_bad_hours(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> Floats:
-    """How likely as many bad hours as there are in `now` bool[S, F] are, given those `before` bool[T, F]; float64[F].
+def chance_of_bad_hours(before: NDArray[np.bool_], lead: NDArray[np.bool_], now: NDArray[np.bool_]) -> Floats:
+    """How likely the bad hours of `now` bool[S, F] are, given those `before` bool[T, F]; float64[F].
 
-    One run of that length, anywhere among the hours of `now` (union bound). A share of missing values that comes in
-    bursts has days that are all alike and one that is not; Student's t takes it for a break.
+    Either one run of as many, anywhere among the hours of `now`, or the run that goes on into `now` from the hours
+    `lead` bool[L, F] ahead of it, in which a fault that is older than its alert began: the less likely of the two, paid
+    for as two (union bounds). A share of missing values that comes in bursts has days that are all alike and one that
+    is not; Student's t takes it for a break.
     """
     pairs = before[1:] & before[:-1]
     triples = pairs[1:] & pairs[:-1]
-    hours, length = np.full(now.shape[1], len(before)), now.sum(axis=0)
-    run = chance_of_run(hours, before.sum(axis=0), pairs.sum(axis=0), triples.sum(axis=0), length)
-    return np.asarray(np.minimum(run * special.binom(len(now), length), 1.0))
+    habit = np.full(now.shape[1], len(before)), before.sum(axis=0), pairs.sum(axis=0), triples.sum(axis=0)
+    count = now.sum(axis=0)
+    anywhere = chance_of_run(*habit, count) * special.binom(len(now), count)
+    gone_on = chance_of_run(*habit, _run_into(lead, now)) * len(now)
+    return np.asarray(np.minimum(2 * np.minimum(anywhere, gone_on), 1.0))
+
+
+def _run_into(lead: NDArray[np.bool_], now: NDArray[np.bool_]) -> Counts:
+    """The longest run of bad hours that ends in `now`, wherever it began, int64[F]."""
+    run = longest = np.zeros(now.shape[1], dtype=np.int64)
+    for t, bad in enumerate(np.vstack([lead, now])):
+        run = np.where(bad, run + 1, 0)
+        longest = np.maximum(longest, run) if t >= len(lead) else longest
+    return longest

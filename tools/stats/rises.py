@@ -53,8 +53,17 @@ def rise_by_hour(
     worst = worst_share(part[np.ix_(before, at)], whole[np.ix_(before, at)], int(now.sum()))
     sign.large[at] = sign.now[at] >= worst + check.least / 2
     bad = ratio(part[:, at], whole[:, at]) >= (sign.usual[at] + sign.now[at]) / 2
-    sign.p_value[at] = np.fmax(sign.p_value[at], chance_of_bad_hours(bad[before], bad[now]))
+    lead = _between(before, now)
+    sign.p_value[at] = np.fmax(sign.p_value[at], chance_of_bad_hours(bad[before], bad[lead], bad[now]))
     return sign
+
+
+def _between(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The hours after those of `before` and ahead of those of `now`, all bool[T]."""
+    hours = np.arange(len(now))
+    return np.asarray(
+        (hours > np.flatnonzero(before).max(initial=-1)) & (hours < np.flatnonzero(now).min(initial=len(now)))
+    )
 
 
 def _new_values(table: Hourly, half: Compared) -> tuple[Counts, Counts]:

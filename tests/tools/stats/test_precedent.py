@@ -30,18 +30,19 @@ def test_runs_are_as_likely_as_they_were() -> None:
     for t in range(1, hours):
         on[t] = rng.random() < (stay if on[t - 1] else begin)
     truth = np.mean([on[t : t + length].all() for t in range(hours - length)])
-    told = chance_of_bad_hours(on[:, None], np.ones((length, 1), dtype=bool))[0]
+    none, now = np.zeros((0, 1), dtype=bool), np.ones((length, 1), dtype=bool)
+    told = chance_of_bad_hours(on[:, None], none, now)[0] / 2  # it pays for two looks
     assert truth / 2 < told < truth * 2
+    longer = chance_of_bad_hours(on[:, None], now, now)[0] / 2 / length
+    assert truth * stay**length / 3 < longer < truth * stay**length * 3, "the run began ahead of these hours"
 
 
 def test_what_never_happened_is_unlikely_to_last_and_no_run_is_certain() -> None:
     none = np.zeros(1, dtype=np.int64)
     assert chance_of_run(none + 500, none, none, none, none + 12)[0] < 1e-20
-    assert chance_of_bad_hours(np.zeros((500, 1), dtype=bool), np.zeros((4, 1), dtype=bool))[0] == pytest.approx(
-        1 / 502
-    )
-    always = np.ones((500, 1), dtype=bool)
-    assert chance_of_bad_hours(always, always[:12])[0] > 0.9
+    never, always = np.zeros((500, 1), dtype=bool), np.ones((500, 1), dtype=bool)
+    assert chance_of_bad_hours(never, never[:0], never[:4])[0] == pytest.approx(2 / 502)
+    assert chance_of_bad_hours(always, always[:24], always[:12])[0] > 0.9
 
 
 @pytest.mark.parametrize("values", [40, 5000])
