@@ -146,6 +146,16 @@ def test_a_break_that_is_older_than_the_window_is_no_precedent_for_itself(
     assert (finding.facts["broken"], finding.facts["change"]) == (True, change)
 
 
+def test_a_break_that_the_few_samples_of_the_night_do_not_have_goes_on() -> None:
+    """As where one airport lacks its weather, and has no flights at night."""
+    rng = np.random.default_rng(7)
+    hour = np.repeat(np.arange(DAYS * 24), np.where(np.arange(DAYS * 24) % 24 < 20, 40, 4))
+    columns = 5.0 + rng.normal(0, 1, (len(hour), 3))
+    columns[(hour >= FROM) & (hour % 24 < 20) & (np.arange(len(hour)) % 3 == 0), 0] = np.nan
+    facts = answer(folded(columns, hour, ("f000", "f001", PREDICTION))).facts
+    assert (facts["broken"], facts["change"], facts["feature"]) == (True, "nulls", "f000")
+
+
 def test_categories_that_nobody_has_seen_are_a_break() -> None:
     rng = np.random.default_rng(3)
     hour = np.repeat(np.arange(22 * 24), 20)

@@ -18,7 +18,7 @@ _TOGETHER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Broken:
-    """A broken feature with the hour that it began, and whether its last hours are still as bad."""
+    """A broken feature with the hour that it began, and whether its last samples are still as bad."""
 
     symptom: Symptom
     since: datetime
@@ -34,9 +34,15 @@ def since_when(table: Hourly, symptom: Symptom, window: Window) -> Broken:
         return Broken(symptom, _run_start(table, symptom, window), True)
     start, before, after = split
     late = at & (table.ts >= start) & np.isfinite(level) & (weight > 0)
-    tail = np.flatnonzero(late)[-max(int(late.sum()) // 4, 1) :]
-    last = float(np.average(level[tail], weights=weight[tail]))
+    last = _last_quarter(level[late], weight[late])
     return Broken(symptom, datetime.fromtimestamp(start, UTC), abs(last - before) >= abs(after - before) / 2)
+
+
+def _last_quarter(level: Floats, weight: Counts) -> float:
+    """The level of the last quarter of the samples and not of the hours: at night samples are few, and of other kinds."""
+    later = np.cumsum(weight[::-1])[::-1] - weight
+    tail = later < weight.sum() / 4
+    return float(np.average(level[tail], weights=weight[tail]))
 
 
 def _run_start(table: Hourly, symptom: Symptom, window: Window) -> datetime:
