@@ -39,7 +39,7 @@ def since_when(table: Hourly, symptom: Symptom, window: Window) -> Broken:
 
 
 def _last_quarter(level: Floats, weight: Counts) -> float:
-    """The level of the last quarter of the samples and not of the hours: at night samples are few, and of other kinds."""
+    """The level of the last quarter of the samples and not of the hours: at night they are few, and of other kinds."""
     later = np.cumsum(weight[::-1])[::-1] - weight
     tail = later < weight.sum() / 4
     return float(np.average(level[tail], weights=weight[tail]))
