@@ -38,8 +38,8 @@ def symptoms(
     second = window.model_copy(update={"start": window.start + (window.end - window.start) / 2})
     categorical = np.array([kinds.get(feature) == "categorical" for feature in table.features], dtype=bool)
     halves = (whole, compared(table, second, baseline))
-    inside, before = table.within(window), table.within(_settled(baseline, window))
-    found = [sign for half in halves for sign in _against_earlier_days(table, half, before, categorical)]
+    inside, ever, before = (table.within(span) for span in (window, baseline, _settled(baseline, window)))
+    found = [sign for half in halves for sign in _against_earlier_days(table, half, ever, before, categorical)]
     runs_of_hours = [_constant(table, inside, before), _delayed(table, inside, before)]
     return _worst(table.features, [*found, *runs_of_hours])
 
@@ -84,14 +84,20 @@ def _symptom(feature: str, sign: Signs, i: int, p_value: float, q_value: float) 
 
 
 def _against_earlier_days(
-    table: Hourly, half: Compared, before: NDArray[np.bool_], categorical: NDArray[np.bool_]
+    table: Hourly,
+    half: Compared,
+    ever: NDArray[np.bool_],
+    before: NDArray[np.bool_],
+    categorical: NDArray[np.bool_],
 ) -> list[Signs]:
     if half.earlier < MIN_HISTORY:
         return []
     sums = half.sums
     checked = ((sums.seen[:-1] > 0).sum(axis=0) >= MIN_HISTORY) & (sums.rows[-1] >= MIN_ROWS)
     counted = sums.judged.any(axis=0)
-    found = [scale(table, half, before, checked & ~categorical), stuck(table, half, before, checked & ~categorical)]
+    # Around a level that wanders, values crowd for days: here the day ahead of the window is a precedent, too, and a
+    # sensor that hung long before the alert is missed.
+    found = [scale(table, half, before, checked & ~categorical), stuck(table, half, ever, checked & ~categorical)]
     found.append(new_bins(half.histogram, checked & categorical & ~counted))
     for check in CHECKS:
         found.append(rise_by_hour(check, table, half, before, checked & counted if check is NEW else checked))
