@@ -1,12 +1,12 @@
 """Nothing is planted, and who is accused? And a fifth of a standard deviation planted, and who is found?
 
-    python -m tests.benchmarks.ranking_null [--runs 210] [--wide 6] [--planted 20] [--seed 1]
+    python -m tests.benchmarks.ranking_null [--runs 150] [--wide 6] [--planted 20] [--seed 701]
 
 The shipped tool with its defaults on the profiles of sound worlds (see `ranking_world`): 200 features each, and a few
 worlds of 5,000, of all baselines, windows and weekdays. An accusation is `broken` or any `suspects`. Planted: 20 of 200
 features move by 0.2 standard deviations in the window, 100,000 rows in all, where hours differ by nothing but their
-rows and where they swing (AR .7, a twentieth of a standard deviation). What was looked at while thresholds were set are
-seeds from 1000 on, and not these.
+rows and where they swing (AR .7, a twentieth of a standard deviation). What was looked at while rules were made are
+seeds below 700 and from 1000 on, and not these.
 
 Prints each accusation, and one JSON line last: `accused` of `runs` with the exact 95% interval of the rate (Clopper &
 Pearson 1934), the same of `wide` worlds, `shifted_runs` (runs in which any feature is said to have moved),
@@ -128,9 +128,9 @@ def exact_interval(hits: int, runs: int, sure: float = 0.95) -> tuple[float, flo
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=210)
+    parser.add_argument("--runs", type=int, default=150)
     parser.add_argument("--wide", type=int, default=6)
     parser.add_argument("--planted", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=701)
     arguments = parser.parse_args()
     main(arguments.runs, arguments.wide, arguments.planted, arguments.seed)
