@@ -1,7 +1,6 @@
 """A real dbt over a real DuckDB: its address is all that its OpenLineage wrapper is told, and the lineage is there."""
 
 import os
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ import httpx
 import pytest
 
 from tests.acceptance.servers.environments import environment
-from tests.acceptance.servers.processes import running, until
-from tests.assistant.cli.command import COMMAND
+from tests.acceptance.servers.hawkeye import hawkeye
 from tests.environments import without_ours
 
-START_S, DBT_S = 120.0, 300.0
+DBT_S = 300.0
 _FILES = {
     "dbt_project.yml": "name: shop\nversion: '1.0'\nprofile: shop\nmodel-paths: [models]\nseed-paths: [seeds]\n",
     "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb, threads: 1}}}\n",
@@ -41,18 +39,13 @@ def project(tmp_path: Path) -> Path:
 def test_what_dbt_builds_is_walked_and_its_changed_sql_is_a_change(project: Path) -> None:
     commands = environment("dbt", "dbt-core==1.11.16", "dbt-duckdb==1.10.1", "openlineage-dbt==1.54.0")
     variables = without_ours(os.environ) | {"PATH": f"{commands}:{os.environ['PATH']}", "DO_NOT_TRACK": "1"}
-    (project / "hawkeye.toml").write_text('data_dir = "data"\nport = 0\n')
-    ours = variables | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
-    log = project / "serve.log"
-    with running([*COMMAND, "serve"], log, ours, project):
-        url = until(lambda: re.search(r"http://\S+:\d+", log.read_text()), "hawkeye listens", START_S)[0]
-        with httpx.Client(base_url=f"{url}/api/v1/lineage", timeout=30) as lineage:
-            for tax in ("1.2", "1.3"):
-                _build(project, tax, variables | {"OPENLINEAGE_URL": url, "DBT_PROFILES_DIR": str(project)})
-            assert lineage.get("/refusals").json()["refusals"] == []
-            _is_walked(lineage)
-            (change,) = _asked(lineage, "changes", f"dbt:{JOB}")["changes"]
-            assert (change["kind"], "1.2" in change["before"], "1.3" in change["after"]) == ("sql", True, True)
+    with hawkeye(project, "", {}) as url, httpx.Client(base_url=f"{url}/api/v1/lineage", timeout=30) as lineage:
+        for tax in ("1.2", "1.3"):
+            _build(project, tax, variables | {"OPENLINEAGE_URL": url, "DBT_PROFILES_DIR": str(project)})
+        assert lineage.get("/refusals").json()["refusals"] == []
+        _is_walked(lineage)
+        (change,) = _asked(lineage, "changes", f"dbt:{JOB}")["changes"]
+        assert (change["kind"], "1.2" in change["before"], "1.3" in change["after"]) == ("sql", True, True)
 
 
 def _build(project: Path, tax: str, variables: dict[str, str]) -> None:

@@ -6,7 +6,6 @@ not installed, the test delivers it. Everything after that is said over HTTP, as
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -25,10 +24,10 @@ from knowledge.drills.world import World, build
 from tests.acceptance.servers import alerting
 from tests.acceptance.servers.airflow import Airflow, airflow
 from tests.acceptance.servers.dagster import dagster
+from tests.acceptance.servers.hawkeye import hawkeye
 from tests.acceptance.servers.orchestrator import RealOrchestrator
 from tests.acceptance.servers.prefect import prefect
-from tests.acceptance.servers.processes import running, until
-from tests.assistant.cli.command import COMMAND
+from tests.acceptance.servers.processes import until
 
 ORCHESTRATORS: dict[str, Callable[[Path], AbstractContextManager[RealOrchestrator]]] = {
     "airflow": airflow,
@@ -95,16 +94,13 @@ class Bot:
 def serving(folder: Path, world: World, real: RealOrchestrator | None = None) -> Iterator[Bot]:
     """`hawkeye serve` over a copy of the world. Where the pipeline runs is said in the settings and nowhere else."""
     world.copy_to(folder / "data")
-    (folder / "hawkeye.toml").write_text('data_dir = "data"\nport = 0\n' + (_settings(real) if real else ""))
-    here = str(Path(__file__).parents[2])
-    variables = os.environ | {"PYTHONPATH": here, "PYTHONUNBUFFERED": "1"}
-    variables |= {SECRET: real.secret} if real and real.secret else {}
-    log = folder / "serve.log"
-    with running([*COMMAND, "serve"], log, variables, folder):
-        url = until(lambda: re.search(r"http://\S+:\d+", log.read_text()), "hawkeye listens", PATIENCE_S)[0]
-        with httpx.Client(base_url=f"{url}/api/v1", timeout=90) as http:
-            until(lambda: _is_up(http), "hawkeye answers", PATIENCE_S)
-            yield Bot(http)
+    secret = {SECRET: real.secret} if real and real.secret else {}
+    with (
+        hawkeye(folder, _settings(real) if real else "", secret) as url,
+        httpx.Client(base_url=f"{url}/api/v1", timeout=90) as http,
+    ):
+        until(lambda: _is_up(http), "hawkeye answers", PATIENCE_S)
+        yield Bot(http)
 
 
 def _settings(real: RealOrchestrator) -> str:

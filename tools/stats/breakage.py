@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from tools.records import Window
 from tools.stats.compared import Compared, compared
 from tools.stats.hourly import Hourly
-from tools.stats.late import repeats
+from tools.stats.late import Repeats, repeats
 from tools.stats.magnitude import scale
 from tools.stats.multiplicity import benjamini_hochberg
 from tools.stats.rises import CHECKS, NEW, new_bins, rise_by_hour
 from tools.stats.robust import MIN_HISTORY
-from tools.stats.signs import MIN_ROWS, Signs, Symptom
-from tools.stats.single_value import others_expected, runs
+from tools.stats.signs import MIN_ROWS, Change, Signs, Symptom
+from tools.stats.single_value import Runs, others_expected, runs
 from tools.stats.stuck import stuck
 
 _MIN_RUN_H = 6
@@ -111,15 +111,18 @@ def _constant(table: Hourly, inside: NDArray[np.bool_], before: NDArray[np.bool_
     large &= found.length > 1.5 * found.longest
     for i in np.flatnonzero(large):
         large[i] = others_expected(table, int(i), inside, before, found) >= _MIN_OTHERS
-    unknown, none = np.full(len(large), np.nan), np.zeros(len(large), dtype=np.int64)
-    usual, now = found.longest.astype(np.float64), found.length.astype(np.float64)
-    return Signs("constant", usual, now, unknown, unknown, large.astype(np.float64), found.p_value, none, large)
+    return _run_of_hours("constant", found, large)
 
 
 def _delayed(table: Hourly, inside: NDArray[np.bool_], before: NDArray[np.bool_]) -> Signs:
     """Features whose last hours are those of some hours before."""
     found = repeats(table, inside, before, _MIN_RUN_H)
     large = np.isfinite(found.p_value) & (found.length > 1.5 * found.longest)
+    return _run_of_hours("delayed", found, large)
+
+
+def _run_of_hours(change: Change, found: Runs | Repeats, large: NDArray[np.bool_]) -> Signs:
+    """What is told of a run: its hours beside those of the longest one before."""
     unknown, none = np.full(len(large), np.nan), np.zeros(len(large), dtype=np.int64)
     usual, now = found.longest.astype(np.float64), found.length.astype(np.float64)
-    return Signs("delayed", usual, now, unknown, unknown, large.astype(np.float64), found.p_value, none, large)
+    return Signs(change, usual, now, unknown, unknown, large.astype(np.float64), found.p_value, none, large)
